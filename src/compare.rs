@@ -1,0 +1,1 @@
+//! Compares one table's rows on both servers, chunk by chunk.

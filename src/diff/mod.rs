@@ -1,0 +1,5 @@
+//! Differences between two models: pure, typed.
+
+pub mod clause;
+pub mod rows;
+pub mod schema;

@@ -1,0 +1,1 @@
+//! Reads the schemas of databases from a server, in a constant number of sends.

@@ -1,0 +1,1 @@
+//! Persisted issues: one file per failure, deduplicated by fingerprint.

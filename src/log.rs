@@ -1,0 +1,1 @@
+//! Logging: a JSON-lines file, and the same story on stderr.

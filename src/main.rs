@@ -1,0 +1,3 @@
+//! Parses the command line, runs it, sets the exit code. Must never hold logic.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Hashes a plan over what its approval covers.

@@ -1,0 +1,1 @@
+//! Reads and writes plan files, whole or not at all.

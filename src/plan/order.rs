@@ -1,0 +1,1 @@
+//! Orders entries and sets what depends on what.

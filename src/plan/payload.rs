@@ -1,0 +1,1 @@
+//! Writes and reads the rows of large entries as compressed tab-separated text.

@@ -1,0 +1,1 @@
+//! Proves DDL in scratch schemas on the local server.

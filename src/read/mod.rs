@@ -1,0 +1,6 @@
+//! What is read of tables: key ranges, checksums, row hashes, rows.
+
+pub mod checksum;
+pub mod chunk;
+pub mod encode;
+pub mod rows;

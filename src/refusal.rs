@@ -1,0 +1,82 @@
+//! Errors that carry what to do next: [`Refusal`] (driftwarden declines, exit 3) and [`Problem`] (a step failed, exit 1).
+//!
+//! Must never do I/O, and must never hold a secret or (outside a plan with full previews) a row's value.
+
+use std::fmt;
+
+/// A command declined to act and nothing was executed: the process exits with code 3.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What was about to be done, to what, and what stands in the way.
+    pub reason: String,
+    /// The next step for the user.
+    pub remedy: String,
+}
+
+impl Refusal {
+    /// Creates a refusal from its reason and the next step.
+    pub fn new(reason: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            remedy: remedy.into(),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// A step failed for a reason whose remedy is known: the process exits with code 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// What was being done, to what, and what was found.
+    pub what: String,
+    /// The next step for the user.
+    pub remedy: String,
+}
+
+impl Problem {
+    /// Creates a problem from what happened and the next step.
+    pub fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            remedy: remedy.into(),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// Returns the next step named by the first [`Refusal`] or [`Problem`] in an error's chain, if there is one.
+pub fn remedy_of(error: &anyhow::Error) -> Option<&str> {
+    error.chain().find_map(|cause| {
+        cause
+            .downcast_ref::<Refusal>()
+            .map(|refusal| refusal.remedy.as_str())
+            .or_else(|| {
+                cause
+                    .downcast_ref::<Problem>()
+                    .map(|problem| problem.remedy.as_str())
+            })
+    })
+}
+
+/// Returns the exit code an error stands for: 3 for a [`Refusal`], 1 for anything else.
+pub fn exit_code_of(error: &anyhow::Error) -> u8 {
+    if error.chain().any(|cause| cause.is::<Refusal>()) {
+        3
+    } else {
+        1
+    }
+}

@@ -1,0 +1,5 @@
+//! Views of a plan.
+
+pub mod json;
+pub mod sql;
+pub mod text;

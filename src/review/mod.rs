@@ -1,0 +1,1 @@
+//! Decisions on a plan, and nothing else of it.

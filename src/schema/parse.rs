@@ -1,0 +1,1 @@
+//! Reads `SHOW CREATE TABLE` into the model.

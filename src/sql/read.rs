@@ -1,0 +1,296 @@
+//! The closed list of statements that only read.
+//!
+//! A remote session takes nothing but a [`Read`]; whatever it renders to starts no transaction, takes no lock, calls
+//! no stored code and changes no setting. Must never gain a variant that carries a caller's text.
+
+use super::{Expr, ident, qualified, string};
+use crate::schema::{ObjectKind, ObjectName};
+use std::fmt::Write as _;
+
+/// A statement (or several in one send) that only reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Read {
+    /// A SELECT over one table.
+    Select(Select),
+    /// `SHOW CREATE TABLE` of each table, in one send; one result set each.
+    ShowCreateTables(Vec<ObjectName>),
+    /// `SHOW CREATE VIEW|TRIGGER|PROCEDURE|FUNCTION|EVENT` of each object, in one send; one result set each.
+    ShowCreateObjects(Vec<(ObjectKind, ObjectName)>),
+    /// A query of the data dictionary with a fixed text, over the named databases.
+    Metadata(Metadata, Vec<String>),
+    /// A question about the server with a fixed text.
+    Server(ServerQuestion),
+}
+
+/// Fixed queries of `information_schema`. Each returns rows for all the databases named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metadata {
+    /// `schema_name, default_character_set_name, default_collation_name`
+    Databases,
+    /// `table_schema, table_name, table_type, engine, table_rows, data_length, table_comment`
+    Tables,
+    /// `trigger_schema, trigger_name, event_object_table, action_order`
+    Triggers,
+    /// `routine_schema, routine_name, routine_type`
+    Routines,
+    /// `event_schema, event_name`
+    Events,
+    /// `table_schema, table_name` of views
+    Views,
+    /// `table_schema, table_name, column_name, referenced_table_schema, referenced_table_name`: foreign keys *into*
+    /// the databases, from whichever database
+    ForeignKeysInto,
+}
+
+/// Fixed questions about the server or the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerQuestion {
+    /// `@@version, @@version_comment, @@hostname, @@port, @@datadir, @@lower_case_table_names`
+    Identity,
+    /// `@@server_uuid` (MySQL only)
+    Uuid,
+    /// `CURRENT_USER()`
+    CurrentUser,
+    /// `SHOW GRANTS`
+    Grants,
+    /// `SHOW GLOBAL STATUS LIKE 'Threads_running'`
+    ThreadsRunning,
+    /// `@@session.max_allowed_packet`
+    MaxPacket,
+    /// `CONNECTION_ID()`
+    ConnectionId,
+    /// `UTC_TIMESTAMP(6)`
+    Now,
+    /// `user, host` of `mysql.user` (local only; a production account need not see it)
+    Accounts,
+    /// `SHOW WARNINGS`
+    Warnings,
+}
+
+/// A SELECT over one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Select {
+    /// What is selected.
+    pub columns: Vec<Expr>,
+    /// The table.
+    pub from: ObjectName,
+    /// An index the server must use, where the choice matters.
+    pub force_index: Option<String>,
+    /// The condition.
+    pub filter: Expr,
+    /// Grouping.
+    pub group_by: Vec<Expr>,
+    /// Order; `true` for descending.
+    pub order_by: Vec<(Expr, bool)>,
+    /// `LIMIT rows OFFSET offset`.
+    pub limit: Option<(u64, u64)>,
+}
+
+impl Select {
+    /// Selects from a table, without a condition.
+    pub fn from(table: &ObjectName, columns: Vec<Expr>) -> Self {
+        Self {
+            columns,
+            from: table.clone(),
+            force_index: None,
+            filter: Expr::all(Vec::new()),
+            group_by: Vec::new(),
+            order_by: Vec::new(),
+            limit: None,
+        }
+    }
+
+    /// Sets the condition.
+    #[must_use]
+    pub fn filter(mut self, filter: Expr) -> Self {
+        self.filter = filter;
+        self
+    }
+
+    /// Sets the grouping.
+    #[must_use]
+    pub fn group_by(mut self, group_by: Vec<Expr>) -> Self {
+        self.group_by = group_by;
+        self
+    }
+
+    /// Sets an ascending order.
+    #[must_use]
+    pub fn order_by(mut self, order_by: Vec<Expr>) -> Self {
+        self.order_by = order_by.into_iter().map(|expr| (expr, false)).collect();
+        self
+    }
+
+    /// Sets the limit and the offset.
+    #[must_use]
+    pub fn limit(mut self, rows: u64, offset: u64) -> Self {
+        self.limit = Some((rows, offset));
+        self
+    }
+
+    /// Forces an index.
+    #[must_use]
+    pub fn force_index(mut self, index: &str) -> Self {
+        self.force_index = Some(index.to_owned());
+        self
+    }
+
+    /// Renders the statement.
+    pub fn sql(&self) -> String {
+        let mut out = String::from("SELECT ");
+        push_list(&mut out, self.columns.iter().map(Expr::sql));
+        let _ = write!(out, " FROM {}", qualified(&self.from));
+        if let Some(index) = &self.force_index {
+            let _ = write!(out, " FORCE INDEX ({})", ident(index));
+        }
+        let _ = write!(out, " WHERE {}", self.filter.sql());
+        if !self.group_by.is_empty() {
+            out.push_str(" GROUP BY ");
+            push_list(&mut out, self.group_by.iter().map(Expr::sql));
+        }
+        if !self.order_by.is_empty() {
+            out.push_str(" ORDER BY ");
+            push_list(
+                &mut out,
+                self.order_by.iter().map(|(expr, descending)| {
+                    if *descending {
+                        format!("{} DESC", expr.sql())
+                    } else {
+                        expr.sql()
+                    }
+                }),
+            );
+        }
+        if let Some((rows, offset)) = self.limit {
+            let _ = write!(out, " LIMIT {rows} OFFSET {offset}");
+        }
+        out
+    }
+}
+
+impl From<Select> for Read {
+    fn from(select: Select) -> Self {
+        Self::Select(select)
+    }
+}
+
+impl Read {
+    /// Renders the statement, or the statements of one send joined by `;`.
+    pub fn sql(&self) -> String {
+        match self {
+            Self::Select(select) => select.sql(),
+            Self::ShowCreateTables(tables) => join(
+                tables
+                    .iter()
+                    .map(|table| format!("SHOW CREATE TABLE {}", qualified(table))),
+            ),
+            Self::ShowCreateObjects(objects) => join(objects.iter().map(|(kind, name)| {
+                format!(
+                    "SHOW CREATE {} {}",
+                    kind.to_string().to_uppercase(),
+                    qualified(name)
+                )
+            })),
+            Self::Metadata(query, databases) => metadata_sql(*query, databases),
+            Self::Server(question) => question.sql().to_owned(),
+        }
+    }
+
+    /// Returns how many result sets the send answers with.
+    pub fn result_sets(&self) -> usize {
+        match self {
+            Self::ShowCreateTables(tables) => tables.len(),
+            Self::ShowCreateObjects(objects) => objects.len(),
+            _ => 1,
+        }
+    }
+}
+
+impl ServerQuestion {
+    fn sql(self) -> &'static str {
+        match self {
+            Self::Identity => {
+                "SELECT @@version, @@version_comment, @@hostname, @@port, @@datadir, @@lower_case_table_names"
+            }
+            Self::Uuid => "SELECT @@server_uuid",
+            Self::CurrentUser => "SELECT CURRENT_USER()",
+            Self::Grants => "SHOW GRANTS",
+            Self::ThreadsRunning => "SHOW GLOBAL STATUS LIKE 'Threads_running'",
+            Self::MaxPacket => "SELECT @@session.max_allowed_packet",
+            Self::ConnectionId => "SELECT CONNECTION_ID()",
+            Self::Now => "SELECT UTC_TIMESTAMP(6)",
+            Self::Accounts => "SELECT user, host FROM mysql.user",
+            Self::Warnings => "SHOW WARNINGS",
+        }
+    }
+}
+
+fn metadata_sql(query: Metadata, databases: &[String]) -> String {
+    let names = if databases.is_empty() {
+        "NULL".to_owned()
+    } else {
+        databases
+            .iter()
+            .map(|name| string(name))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    match query {
+        Metadata::Databases => format!(
+            "SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME \
+             FROM information_schema.SCHEMATA WHERE SCHEMA_NAME IN ({names})"
+        ),
+        Metadata::Tables => format!(
+            "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, ENGINE, TABLE_ROWS, DATA_LENGTH, TABLE_COMMENT \
+             FROM information_schema.TABLES WHERE TABLE_SCHEMA IN ({names}) ORDER BY TABLE_SCHEMA, TABLE_NAME"
+        ),
+        Metadata::Triggers => format!(
+            "SELECT TRIGGER_SCHEMA, TRIGGER_NAME, EVENT_OBJECT_TABLE, ACTION_ORDER \
+             FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA IN ({names}) \
+             ORDER BY TRIGGER_SCHEMA, EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_ORDER"
+        ),
+        Metadata::Routines => format!(
+            "SELECT ROUTINE_SCHEMA, ROUTINE_NAME, ROUTINE_TYPE FROM information_schema.ROUTINES \
+             WHERE ROUTINE_SCHEMA IN ({names}) ORDER BY ROUTINE_SCHEMA, ROUTINE_TYPE, ROUTINE_NAME"
+        ),
+        Metadata::Events => format!(
+            "SELECT EVENT_SCHEMA, EVENT_NAME FROM information_schema.EVENTS \
+             WHERE EVENT_SCHEMA IN ({names}) ORDER BY EVENT_SCHEMA, EVENT_NAME"
+        ),
+        Metadata::Views => format!(
+            "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.VIEWS \
+             WHERE TABLE_SCHEMA IN ({names}) ORDER BY TABLE_SCHEMA, TABLE_NAME"
+        ),
+        Metadata::ForeignKeysInto => format!(
+            "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, REFERENCED_TABLE_SCHEMA, REFERENCED_TABLE_NAME \
+             FROM information_schema.KEY_COLUMN_USAGE WHERE REFERENCED_TABLE_SCHEMA IN ({names})"
+        ),
+    }
+}
+
+fn join(statements: impl Iterator<Item = String>) -> String {
+    statements.collect::<Vec<_>>().join(";\n")
+}
+
+fn push_list(out: &mut String, parts: impl Iterator<Item = String>) {
+    for (position, part) in parts.enumerate() {
+        if position > 0 {
+            out.push_str(", ");
+        }
+        out.push_str(&part);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::expr::Operator;
+
+    #[test]
+    fn hostile_names_stay_names() {
+        let table = ObjectName::new("a`b; -- ", "t`; DROP TABLE x; -- ");
+        let select = Select::from(&table, vec![Expr::column("c`"), Expr::text("o'\\")])
+            .filter(Expr::column("k").binary(Operator::Equal, Expr::text("'; DROP")));
+        insta::assert_snapshot!(select.sql(), @r"SELECT `c```, _utf8mb4 X'6f275c' FROM `a``b; -- `.`t``; DROP TABLE x; -- ` WHERE (`k` = '''; DROP')");
+    }
+}
