@@ -28,11 +28,13 @@ pub enum Value {
 }
 
 /// How a column's bytes are to be read into a [`Value`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ValueKind {
     /// Whole numbers: JSON numbers where they fit.
     Integer,
     /// Text, decimals, dates: strings where they are valid UTF-8.
+    #[default]
     Text,
     /// Binary columns, and text in a character set that does not convert to UTF-8 and back: always hex.
     Bytes,

@@ -9,7 +9,7 @@ pub mod order;
 pub mod payload;
 
 use crate::schema::Unsupported;
-use crate::value::Value;
+use crate::value::{Value, ValueKind};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -249,6 +249,10 @@ pub struct Entry {
     pub risk: Risk,
     /// Why it is destructive, and what else the reviewer should know.
     pub reasons: Vec<String>,
+    /// Whether only its exact id approves it (`--all`, `--safe`, globs and `--yolo` pass it by): an entry past
+    /// `deletes.max_percent`. `reasons` says so in words.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub needs_own_approval: bool,
     /// Ids of the entries that must be executed before this one.
     pub depends_on: Vec<String>,
     /// The statements, for a schema entry.
@@ -316,6 +320,9 @@ pub struct ShapeColumn {
     pub name: String,
     /// Its canonical encoding (`read::encode::Encoding`, as text).
     pub encoding: String,
+    /// How its bytes read into values; a payload has the bytes alone.
+    #[serde(default, skip_serializing_if = "is_text")]
+    pub values: ValueKind,
     /// Whether local had the column when the plan was made: `before_hash` covers only those that it had.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub common: bool,
@@ -331,6 +338,22 @@ fn yes() -> bool {
 )]
 fn is_true(value: &bool) -> bool {
     *value
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde's skip_serializing_if hands a reference"
+)]
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde's skip_serializing_if hands a reference"
+)]
+fn is_text(kind: &ValueKind) -> bool {
+    *kind == ValueKind::Text
 }
 
 /// One row of a plan.
