@@ -7,6 +7,8 @@ pub mod digest;
 pub mod file;
 pub mod order;
 pub mod payload;
+pub mod references;
+pub mod strategy;
 
 use crate::schema::Unsupported;
 use crate::value::{Value, ValueKind};
