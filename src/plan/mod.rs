@@ -10,6 +10,7 @@ pub mod file;
 pub mod order;
 pub mod payload;
 pub mod references;
+pub mod row_sql;
 pub mod strategy;
 
 pub use order::summary;
