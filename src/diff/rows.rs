@@ -40,3 +40,25 @@ pub trait RowSink {
     /// When the row cannot be kept (disk full); the comparison ends.
     fn row(&mut self, kind: RowKind, row: RowChange) -> Result<()>;
 }
+
+/// Counts of differences by kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Rows to insert (of a bag: distinct rows that local has too few of).
+    pub insert: u64,
+    /// Rows to update.
+    pub update: u64,
+    /// Rows to delete (of a bag: distinct rows that local has too many of).
+    pub delete: u64,
+}
+
+impl Counts {
+    /// Counts one difference.
+    pub fn add(&mut self, kind: RowKind) {
+        match kind {
+            RowKind::Insert => self.insert += 1,
+            RowKind::Update => self.update += 1,
+            RowKind::Delete => self.delete += 1,
+        }
+    }
+}

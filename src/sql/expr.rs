@@ -47,6 +47,8 @@ pub enum Function {
     NullIf,
     /// `IF(x, y, z)`.
     If,
+    /// `RPAD(x, n, filling)`.
+    Rpad,
     /// `FLOOR(x)`.
     Floor,
     /// `CRC32(x)`: for spreading keys over buckets only, never for comparing rows (FACTS.md, finding 2).
@@ -75,6 +77,7 @@ impl Function {
             Self::IfNull => "IFNULL",
             Self::NullIf => "NULLIF",
             Self::If => "IF",
+            Self::Rpad => "RPAD",
             Self::Floor => "FLOOR",
             Self::Crc32 => "CRC32",
         }
@@ -98,6 +101,8 @@ pub enum Operator {
     GreaterOrEqual,
     /// `+`
     Plus,
+    /// `-`
+    Minus,
     /// `DIV`
     IntegerDivide,
     /// `%`
@@ -141,6 +146,8 @@ enum Node {
     Integer(i128),
     /// An exact decimal, already checked to consist of a sign, digits and at most one point.
     Decimal(String),
+    /// A double literal: an exact decimal, and a power of ten.
+    Double(String, i32),
     Null,
     Star,
     Call(Function, Vec<Expr>),
@@ -196,6 +203,10 @@ impl Expr {
             && digits.bytes().filter(|byte| *byte == b'.').count() <= 1
             && digits.bytes().any(|byte| byte.is_ascii_digit());
         plain.then(|| Self(Node::Decimal(text.to_owned())))
+    }
+    /// A double literal, `mantissa` e `exponent`; `None` where the mantissa is no plain decimal number.
+    pub fn double(mantissa: &str, exponent: i32) -> Option<Self> {
+        Self::decimal(mantissa).map(|_| Self(Node::Double(mantissa.to_owned(), exponent)))
     }
     /// NULL.
     pub fn null() -> Self {
@@ -276,6 +287,9 @@ impl Expr {
                 let _ = write!(out, "{value}");
             }
             Node::Decimal(text) => out.push_str(text),
+            Node::Double(mantissa, exponent) => {
+                let _ = write!(out, "{mantissa}e{exponent}");
+            }
             Node::Null => out.push_str("NULL"),
             Node::Star => out.push('*'),
             Node::Call(function, arguments) => {
@@ -293,6 +307,7 @@ impl Expr {
                     Operator::Greater => " > ",
                     Operator::GreaterOrEqual => " >= ",
                     Operator::Plus => " + ",
+                    Operator::Minus => " - ",
                     Operator::IntegerDivide => " DIV ",
                     Operator::Modulo => " % ",
                     Operator::Like => " LIKE ",

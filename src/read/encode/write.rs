@@ -1,0 +1,170 @@
+//! Values as literals: for writing to local, and for finding a row by its key.
+//!
+//! Must never let a value of a plan become anything but a literal, and must never change one.
+
+use crate::schema::table::{Column, TypeClass};
+use crate::sql::{self, Expr};
+use crate::value::Value;
+use anyhow::{Result, bail};
+
+/// Returns the literal that stores exactly this value in a column of local.
+///
+/// # Errors
+/// Where the value is none that the column's type can have (a plan that was tampered with).
+pub fn literal(column: &Column, value: &Value) -> Result<String> {
+    let misfit = |what: &str| {
+        anyhow::anyhow!(
+            "the value {value} is no {what}, which column `{}` ({}) takes",
+            column.name,
+            column.data_type.base
+        )
+    };
+    let class = column.data_type.class();
+    Ok(match (value, class) {
+        (_, None) => bail!(
+            "column `{}` has the type {}, which this build cannot write",
+            column.name,
+            column.data_type.base
+        ),
+        (Value::Null, _) => "NULL".to_owned(),
+        (
+            Value::Integer(number),
+            Some(
+                TypeClass::Integer
+                | TypeClass::Decimal
+                | TypeClass::Float
+                | TypeClass::Double
+                | TypeClass::Bit
+                | TypeClass::Year,
+            ),
+        ) => number.to_string(),
+        (Value::Integer(number), Some(TypeClass::Binary | TypeClass::Blob)) => {
+            sql::bytes(number.to_string().as_bytes())
+        }
+        (Value::Integer(number), _) => sql::string(&number.to_string()),
+        (Value::Text(text), Some(TypeClass::Integer | TypeClass::Decimal | TypeClass::Bit)) => {
+            Expr::decimal(text)
+                .ok_or_else(|| misfit("exact number"))?
+                .sql()
+        }
+        (Value::Text(text), Some(TypeClass::Float | TypeClass::Double)) => {
+            double(text).ok_or_else(|| misfit("number"))?.sql()
+        }
+        (Value::Text(text), Some(TypeClass::Binary | TypeClass::Blob | TypeClass::Geometry)) => {
+            sql::bytes(text.as_bytes())
+        }
+        (Value::Text(text), _) => sql::string(text),
+        (Value::Bytes(bytes), Some(TypeClass::Binary | TypeClass::Blob | TypeClass::Geometry)) => {
+            sql::bytes(bytes)
+        }
+        (
+            Value::Bytes(bytes),
+            Some(TypeClass::Text | TypeClass::LongText | TypeClass::Enum | TypeClass::Set),
+        ) => in_charset(column, bytes).sql(),
+        (Value::Bytes(bytes), Some(TypeClass::Json)) => Expr::in_charset(bytes, "utf8mb4").sql(),
+        (Value::Bytes(_), _) => return Err(misfit("text or number")),
+    })
+}
+
+/// Returns whether a value can be stored only without strict mode: an ENUM's empty value (index 0), which strict mode
+/// refuses although the column holds it.
+pub fn needs_lenient_mode(column: &Column, value: &Value) -> bool {
+    let empty = match value {
+        Value::Text(text) => text.is_empty(),
+        Value::Bytes(bytes) => bytes.is_empty(),
+        Value::Null | Value::Integer(_) => false,
+    };
+    empty
+        && column.data_type.class() == Some(TypeClass::Enum)
+        && !column
+            .data_type
+            .arguments
+            .as_deref()
+            .is_some_and(|labels| has_empty_label(labels))
+}
+
+/// Whether `''` stands between commas in a list of quoted labels.
+fn has_empty_label(labels: &str) -> bool {
+    let mut rest = labels.trim_start();
+    while let Some(inner) = rest.strip_prefix('\'') {
+        let mut end = 0;
+        let bytes = inner.as_bytes();
+        while end < bytes.len() {
+            match (bytes[end], bytes.get(end + 1)) {
+                (b'\'', Some(b'\'')) => end += 2,
+                (b'\'', _) => break,
+                _ => end += 1,
+            }
+        }
+        if end == 0 {
+            return true;
+        }
+        rest = inner
+            .get(end + 1..)
+            .unwrap_or("")
+            .trim_start_matches([',', ' ']);
+    }
+    false
+}
+
+/// Returns the raw form of a key column, whose bytes tell rows apart: as the server stores them, FLOAT as a double, BIT
+/// and ZEROFILL as numbers.
+pub fn key_of_cell(column: &Column) -> Expr {
+    let source = Expr::column(&column.name);
+    match column.data_type.class() {
+        Some(TypeClass::Float) => source.as_double(),
+        Some(TypeClass::Bit) => source.binary(sql::expr::Operator::Plus, Expr::integer(0)),
+        Some(TypeClass::Integer | TypeClass::Decimal) if column.data_type.zerofill => {
+            source.binary(sql::expr::Operator::Plus, Expr::integer(0))
+        }
+        _ => source,
+    }
+}
+
+/// Returns the constant that a key column is compared with, from a cell fetched with [`key_of_cell`]: under the
+/// column's own collation, so that its index serves.
+///
+/// # Errors
+/// Where the cell is none that the column's type can have.
+pub fn key_literal(column: &Column, cell: &[u8]) -> Result<Expr> {
+    let text = || {
+        std::str::from_utf8(cell).map_err(|_| {
+            anyhow::anyhow!(
+                "the key column `{}` holds bytes that are no {}",
+                column.name,
+                column.data_type.base
+            )
+        })
+    };
+    Ok(match column.data_type.class() {
+        Some(TypeClass::Integer | TypeClass::Decimal | TypeClass::Bit) => {
+            match Expr::decimal(text()?) {
+                Some(number) => number,
+                None => bail!("the key column `{}` holds no number", column.name),
+            }
+        }
+        Some(TypeClass::Float | TypeClass::Double) => match double(text()?) {
+            Some(number) => number,
+            None => bail!("the key column `{}` holds no number", column.name),
+        },
+        Some(TypeClass::Text | TypeClass::LongText | TypeClass::Enum | TypeClass::Set) => {
+            in_charset(column, cell)
+        }
+        Some(TypeClass::Binary | TypeClass::Blob | TypeClass::Geometry) => Expr::bytes(cell),
+        _ => Expr::text(text()?),
+    })
+}
+
+fn in_charset(column: &Column, bytes: &[u8]) -> Expr {
+    match column.charset.as_deref() {
+        Some("binary") => Expr::bytes(bytes),
+        Some(charset) => Expr::in_charset(bytes, charset),
+        None => Expr::in_charset(bytes, "utf8mb4"),
+    }
+}
+
+/// A double literal: always with an exponent, so that the server does not take it for a decimal.
+fn double(text: &str) -> Option<Expr> {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    Expr::double(mantissa, exponent.parse().ok()?)
+}
