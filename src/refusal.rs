@@ -60,23 +60,44 @@ impl std::error::Error for Problem {}
 
 /// Returns the next step named by the first [`Refusal`] or [`Problem`] in an error's chain, if there is one.
 pub fn remedy_of(error: &anyhow::Error) -> Option<&str> {
-    error.chain().find_map(|cause| {
-        cause
-            .downcast_ref::<Refusal>()
-            .map(|refusal| refusal.remedy.as_str())
-            .or_else(|| {
-                cause
-                    .downcast_ref::<Problem>()
-                    .map(|problem| problem.remedy.as_str())
-            })
-    })
+    find::<Refusal>(error)
+        .map(|refusal| refusal.remedy.as_str())
+        .or_else(|| find::<Problem>(error).map(|problem| problem.remedy.as_str()))
 }
 
 /// Returns the exit code an error stands for: 3 for a [`Refusal`], 1 for anything else.
 pub fn exit_code_of(error: &anyhow::Error) -> u8 {
-    if error.chain().any(|cause| cause.is::<Refusal>()) {
+    if find::<Refusal>(error).is_some() {
         3
     } else {
         1
+    }
+}
+
+/// Returns the first error of a type in a chain, whether it is a cause or was attached with `context`.
+pub fn find<E: std::error::Error + Send + Sync + 'static>(error: &anyhow::Error) -> Option<&E> {
+    // `chain()` shows a context as a wrapper that cannot be downcast; `downcast_ref` sees through it.
+    error
+        .downcast_ref::<E>()
+        .or_else(|| error.chain().find_map(|cause| cause.downcast_ref::<E>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn what_was_attached_as_context_is_found() {
+        let error = anyhow::anyhow!("cause")
+            .context(Refusal::new("reason", "remedy"))
+            .context("above");
+        assert_eq!(exit_code_of(&error), 3);
+        assert_eq!(remedy_of(&error), Some("remedy"));
+        let error = Err::<(), _>(Problem::new("what", "do this"))
+            .context("above")
+            .unwrap_err();
+        assert_eq!(exit_code_of(&error), 1);
+        assert_eq!(remedy_of(&error), Some("do this"));
     }
 }

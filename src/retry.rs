@@ -2,7 +2,10 @@
 //!
 //! Must never retry what trying again cannot mend (login, grants, host key), and must never retry in silence.
 
+use crate::interrupt;
+use anyhow::Result;
 use std::fmt;
+use std::time::{Duration, Instant};
 
 /// Marks an error in an `anyhow` chain as transient: the connection broke, and the step may be tried again on a new
 /// one. Whatever was read of an unfinished result must be thrown away: a broken stream is an error, never an end.
@@ -22,5 +25,123 @@ impl std::error::Error for Transient {}
 
 /// Returns whether trying the failed step again on a new connection may help.
 pub fn is_transient(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.is::<Transient>())
+    crate::refusal::find::<Transient>(error).is_some()
+}
+
+/// The waits before the second, third, … attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delays(Vec<Duration>);
+
+impl Delays {
+    /// Takes the waits in their order.
+    pub fn new(waits: impl IntoIterator<Item = Duration>) -> Self {
+        Self(waits.into_iter().collect())
+    }
+}
+
+/// Runs a step until it succeeds, fails for good, or the delays are used up; `notice` is told of each further attempt.
+///
+/// # Errors
+/// The step's last error.
+pub fn attempt<T>(
+    delays: &Delays,
+    step: &str,
+    notice: &dyn Fn(&str),
+    mut f: impl FnMut() -> Result<T>,
+) -> Result<T> {
+    let attempts = delays.0.len() + 1;
+    let mut number = 1;
+    loop {
+        let error = match f() {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        let Some(delay) = delays.0.get(number - 1).filter(|_| is_transient(&error)) else {
+            if number > 1 {
+                return Err(error.context(format!("{step}: attempt {number} of {attempts} failed")));
+            }
+            return Err(error);
+        };
+        number += 1;
+        notice(&format!(
+            "{step}: {error:#}; trying again {} (attempt {number} of {attempts})",
+            when(*delay)
+        ));
+        wait(*delay)?;
+    }
+}
+
+fn when(delay: Duration) -> String {
+    if delay.is_zero() {
+        "at once".to_owned()
+    } else if delay.subsec_millis() == 0 {
+        format!("in {} s", delay.as_secs())
+    } else {
+        format!("in {} ms", delay.as_millis())
+    }
+}
+
+/// Waits, but not past an interruption.
+fn wait(delay: Duration) -> Result<()> {
+    let until = Instant::now() + delay;
+    loop {
+        interrupt::check()?;
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        std::thread::sleep(left.min(Duration::from_millis(50)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::refusal::Problem;
+    use std::cell::RefCell;
+
+    fn transient() -> anyhow::Error {
+        anyhow::Error::new(Transient {
+            what: "connection lost".into(),
+        })
+        .context("reading shop.users")
+    }
+
+    #[test]
+    fn what_may_pass_is_tried_again_and_announced() {
+        let delays = Delays(vec![Duration::ZERO, Duration::from_millis(1)]);
+        let said = RefCell::new(Vec::new());
+        let mut left = 2;
+        let notice = |line: &str| said.borrow_mut().push(line.to_owned());
+        let value = attempt(&delays, "checksum", &notice, || {
+            if left == 0 {
+                return Ok(7);
+            }
+            left -= 1;
+            Err(transient())
+        });
+        assert_eq!(value.unwrap(), 7);
+        insta::assert_snapshot!(said.borrow().join("\n"), @r"
+        checksum: reading shop.users: connection lost; trying again at once (attempt 2 of 3)
+        checksum: reading shop.users: connection lost; trying again in 1 ms (attempt 3 of 3)
+        ");
+    }
+
+    #[test]
+    fn what_cannot_be_mended_fails_at_once_and_patience_ends() {
+        let delays = Delays(vec![Duration::ZERO; 3]);
+        let mut calls = 0;
+        let result: Result<()> = attempt(&delays, "login", &|_| {}, || {
+            calls += 1;
+            Err(Problem::new("wrong password", "correct it").into())
+        });
+        assert_eq!((result.is_err(), calls), (true, 1));
+        let mut calls = 0;
+        let result: Result<()> = attempt(&delays, "read", &|_| {}, || {
+            calls += 1;
+            Err(transient())
+        });
+        assert!(is_transient(&result.unwrap_err()));
+        assert_eq!(calls, 4);
+    }
 }

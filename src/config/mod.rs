@@ -153,6 +153,34 @@ pub struct Local {
     pub allow_non_loopback: bool,
 }
 
+impl Remote {
+    /// Returns where the account's password comes from.
+    pub fn password_source(&self) -> secret::Source<'_> {
+        secret::Source {
+            section: "remote",
+            variable: self.password_env.as_deref(),
+            default_variable: "DRIFTWARDEN_REMOTE_PASSWORD",
+            command: self.password_command.as_deref(),
+            defaults_file: self.defaults_file.as_ref(),
+            literal: self.password.as_ref(),
+        }
+    }
+}
+
+impl Local {
+    /// Returns where the account's password comes from.
+    pub fn password_source(&self) -> secret::Source<'_> {
+        secret::Source {
+            section: "local",
+            variable: self.password_env.as_deref(),
+            default_variable: "DRIFTWARDEN_LOCAL_PASSWORD",
+            command: self.password_command.as_deref(),
+            defaults_file: self.defaults_file.as_ref(),
+            literal: self.password.as_ref(),
+        }
+    }
+}
+
 /// A database to bring up to date: its remote name, and its local one where it differs.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]

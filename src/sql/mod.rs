@@ -5,6 +5,7 @@
 
 pub mod expr;
 pub mod read;
+pub mod session;
 
 pub use expr::{Expr, Function};
 pub use read::{Read, Select};

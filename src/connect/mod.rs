@@ -1,10 +1,22 @@
 //! Connections to the two servers: login, session set-up, identity, typed reads.
 //!
-//! The only user of `mysql::Opts`; no type of the driver leaves this module. Must never give a remote session a way
+//! The only user of `mysql::Opts`; no type of the driver leaves this folder. Must never give a remote session a way
 //! to send text, and must never leave `prefer_socket` at its default (FACTS.md, finding 3).
 
+mod error;
+mod local;
+mod login;
+mod remote;
+mod wire;
+
+pub use error::{ServerError, server_code};
+pub use local::{LocalSession, ObjectEnvironment};
+pub use login::refuse_same_server;
+pub use remote::{Notice, Remote, RemoteSession};
+pub use wire::{Counters, FailedStatement};
+
 use crate::schema::Vendor;
-use crate::sql::{Read, Select};
+use crate::sql::Read;
 use crate::value::Cell;
 use anyhow::Result;
 
@@ -15,6 +27,16 @@ pub enum Side {
     Remote,
     /// The developer's own server.
     Local,
+}
+
+impl Side {
+    /// Returns what a person calls the server.
+    pub fn server(self) -> &'static str {
+        match self {
+            Self::Remote => "the remote server",
+            Self::Local => "the local server",
+        }
+    }
 }
 
 /// What a server says of itself at login.
@@ -32,6 +54,19 @@ pub struct ServerInfo {
     pub lower_case_table_names: u8,
     /// `max_allowed_packet` of the session, in bytes.
     pub max_packet: u64,
+}
+
+impl ServerInfo {
+    fn unknown() -> Self {
+        Self {
+            vendor: Vendor::MySql,
+            version: String::new(),
+            display: String::new(),
+            identity: String::new(),
+            lower_case_table_names: 0,
+            max_packet: 0,
+        }
+    }
 }
 
 /// A row of a result set.

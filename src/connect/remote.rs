@@ -1,0 +1,274 @@
+//! Production's side: the tunnel, read-only sessions through it, and trying again when one breaks.
+//!
+//! A [`RemoteSession`] takes nothing but [`Read`]: there is no way to hand it a text. Must never gain one.
+
+use super::error::Place;
+use super::login::{self, LoginFailure};
+use super::wire::{Counters, Gone, Tally, Wire};
+use super::{Reader, Row, ServerInfo, Side};
+use crate::config::secret::Secret;
+use crate::config::{self, Config};
+use crate::interrupt;
+use crate::retry::{self, Delays};
+use crate::sql::{Read, session};
+use crate::tunnel::{Endpoint, Tunnel};
+use crate::value::Cell;
+use anyhow::{Context, Result};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Tells the user what went wrong and when it is tried again.
+pub type Notice = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// The production server, behind its tunnel. The tunnel is closed with the last of this and its sessions.
+pub struct Remote {
+    link: Arc<Link>,
+    server: ServerInfo,
+    delays: Delays,
+    notice: Notice,
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote")
+            .field("server", &self.server)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What it takes to log in again.
+struct Link {
+    ssh: config::Ssh,
+    settings: config::Remote,
+    password: Option<Secret>,
+    statement_limit: Duration,
+    tunnel: Mutex<Option<Tunnel>>,
+    tally: Arc<Tally>,
+}
+
+impl Remote {
+    /// Opens the tunnel, logs in once, and learns which server it is.
+    ///
+    /// # Errors
+    /// What is wrong with ssh, the forward or the login, with the remedy. What may pass is tried again along
+    /// `retry.delays`.
+    pub fn open(config: &Config, notice: Notice) -> Result<Self> {
+        let link = Arc::new(Link {
+            ssh: config.ssh.clone(),
+            settings: config.remote.clone(),
+            password: config.remote.password_source().read()?,
+            statement_limit: config.remote_limits.max_execution_time.0,
+            tunnel: Mutex::new(None),
+            tally: Arc::new(Tally::default()),
+        });
+        let delays = Delays::new(config.retry.delays.iter().map(|delay| delay.0));
+        let step = format!("connecting to production through {}", config.ssh.host);
+        let wire = retry::attempt(&delays, &step, &*notice, || link.login())?;
+        Ok(Self {
+            server: wire.info.clone(),
+            link,
+            delays,
+            notice,
+        })
+    }
+
+    /// Opens another session through the same tunnel; through a new one where that has died. One attempt.
+    ///
+    /// # Errors
+    /// As for [`Remote::open`]; also when another server answers than at the start.
+    pub fn session(&self) -> Result<RemoteSession> {
+        let wire = self.link.login()?;
+        login::same_as_before(&self.server, &wire.info)?;
+        Ok(RemoteSession {
+            wire,
+            link: Arc::clone(&self.link),
+            snapshot: false,
+        })
+    }
+
+    /// Runs a step, and runs it again along `retry.delays` while it fails for a reason that may pass; each time with a
+    /// new session in `*session`, and a new snapshot if one was open.
+    ///
+    /// # Errors
+    /// The step's own error when trying again cannot mend it, or the last one when the delays are used up.
+    pub fn run<T>(
+        &self,
+        session: &mut RemoteSession,
+        step: &str,
+        mut f: impl FnMut(&mut RemoteSession) -> Result<T>,
+    ) -> Result<T> {
+        let mut fresh = true;
+        let snapshot = session.snapshot;
+        retry::attempt(&self.delays, step, &*self.notice, || {
+            if !std::mem::take(&mut fresh) {
+                self.renew(session, snapshot)?;
+            }
+            f(session)
+        })
+    }
+
+    fn renew(&self, session: &mut RemoteSession, snapshot: bool) -> Result<()> {
+        let mut new = self.session()?;
+        new.end_query_of(session);
+        if snapshot {
+            new.start_snapshot()?;
+        }
+        *session = new;
+        Ok(())
+    }
+
+    /// Returns what the server said of itself.
+    pub fn server(&self) -> &ServerInfo {
+        &self.server
+    }
+
+    /// Returns what all sessions cost so far.
+    pub fn counters(&self) -> Counters {
+        self.link.tally.read()
+    }
+}
+
+impl Link {
+    /// Logs in through the tunnel, opening it first where there is none or it has died.
+    fn login(&self) -> Result<Wire> {
+        let mut slot = self.tunnel.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.as_ref().is_some_and(|tunnel| !tunnel.is_alive()) {
+            drop(slot.take());
+        }
+        let tunnel = match &mut *slot {
+            Some(tunnel) => tunnel,
+            empty => empty.insert(Tunnel::open(&self.ssh, &self.settings)?),
+        };
+        tunnel.verify()?;
+        let opts = login::options(
+            &self.settings.user,
+            self.password.as_ref().map(Secret::reveal),
+            Some(self.statement_limit),
+        );
+        let opts = match tunnel.endpoint() {
+            Endpoint::Port(port) => opts.ip_or_hostname(Some("127.0.0.1")).tcp_port(*port),
+            Endpoint::Socket(path) => opts.socket(Some(path.to_string_lossy())),
+        };
+        let mut place = self.place();
+        let limit = u64::try_from(self.statement_limit.as_millis()).unwrap_or(u64::MAX);
+        login::open(opts, &place, Arc::clone(&self.tally), |vendor| {
+            session::remote_setup(vendor, limit)
+        })
+        .map_err(|failure| {
+            if matches!(failure, LoginFailure::Login(_)) {
+                place.forward_failure = tunnel.forward_failure();
+            }
+            failure.describe(&place)
+        })
+    }
+
+    fn place(&self) -> Place {
+        let settings = &self.settings;
+        let at = match &settings.socket {
+            Some(socket) => format!("socket {}", socket.display()),
+            None => format!("{}:{}", settings.host, settings.port),
+        };
+        Place {
+            side: Side::Remote,
+            server: format!(
+                "MySQL at {at}, as seen from ssh host {}, as user {}",
+                self.ssh.host, settings.user
+            ),
+            section: "remote",
+            forward_failure: None,
+        }
+    }
+}
+
+/// A read-only session on production.
+pub struct RemoteSession {
+    wire: Wire,
+    link: Arc<Link>,
+    snapshot: bool,
+}
+
+impl fmt::Debug for RemoteSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.wire.fmt(f)
+    }
+}
+
+impl RemoteSession {
+    /// Opens a consistent snapshot: what is read until it ends is of one moment.
+    ///
+    /// # Errors
+    /// A broken connection (transient), or what the server says.
+    pub fn start_snapshot(&mut self) -> Result<()> {
+        self.wire
+            .execute(session::START_SNAPSHOT)
+            .context("opening a snapshot on the remote server")?;
+        self.snapshot = true;
+        Tally::add(&self.link.tally.snapshots, 1);
+        Ok(())
+    }
+
+    /// Ends the snapshot, so that nothing on production waits for it.
+    ///
+    /// # Errors
+    /// As for [`RemoteSession::start_snapshot`].
+    pub fn end_snapshot(&mut self) -> Result<()> {
+        self.snapshot = false;
+        self.wire
+            .execute(session::COMMIT)
+            .context("ending a snapshot on the remote server")?;
+        Ok(())
+    }
+
+    /// Ends on the server what an older session was running when it was given up, as far as that can be done.
+    fn end_query_of(&mut self, old: &mut RemoteSession) {
+        // Connection ids grow until the server restarts: a smaller one of ours means that the old one is another's.
+        let may_run = old.wire.gone != Gone::No && self.wire.connection_id > old.wire.connection_id;
+        if may_run {
+            drop(
+                self.wire
+                    .execute(&session::kill_query(old.wire.connection_id)),
+            );
+            old.wire.gone = Gone::Broken;
+        }
+    }
+}
+
+impl Drop for RemoteSession {
+    fn drop(&mut self) {
+        if self.wire.gone != Gone::Abandoned {
+            return;
+        }
+        if let Ok(mut wire) = self.link.login() {
+            drop(wire.execute(&session::kill_query(self.wire.connection_id)));
+        }
+    }
+}
+
+impl Reader for RemoteSession {
+    fn side(&self) -> Side {
+        Side::Remote
+    }
+
+    fn server(&self) -> &ServerInfo {
+        &self.wire.info
+    }
+
+    fn stream(&mut self, read: &Read, on_row: &mut dyn FnMut(&[Cell]) -> Result<()>) -> Result<()> {
+        interrupt::check()?;
+        self.wire.stream(&read.sql(), &mut |row| {
+            interrupt::check()?;
+            on_row(row)
+        })
+    }
+
+    fn sets(&mut self, read: &Read) -> Result<Vec<Vec<Row>>> {
+        interrupt::check()?;
+        self.wire.sets(&read.sql())
+    }
+}
+
+#[allow(dead_code, reason = "proves that a session can move to another thread")]
+fn assert_send(session: RemoteSession) -> impl Send {
+    session
+}

@@ -1,0 +1,148 @@
+//! Fixed statements that set up a session, open and close a snapshot, lock and unlock.
+//!
+//! Every text here is a constant of the program but for numbers and quoted names. Must never carry a caller's text.
+
+use super::{ident, string};
+use crate::schema::Vendor;
+
+/// What a server says of itself: version, version comment, host name, port, data folder, `lower_case_table_names`,
+/// `max_allowed_packet`, connection id.
+pub const HELLO: &str = "SELECT @@version, @@version_comment, @@hostname, @@port, @@datadir, \
+                         @@lower_case_table_names, @@session.max_allowed_packet, CONNECTION_ID()";
+
+/// Opens the snapshot of a remote session; its isolation level and access mode are set at login.
+pub const START_SNAPSHOT: &str = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
+
+/// Ends a snapshot, or commits.
+pub const COMMIT: &str = "COMMIT";
+
+/// Rolls back.
+pub const ROLLBACK: &str = "ROLLBACK";
+
+/// Begins a transaction that writes (local only).
+pub const BEGIN: &str = "START TRANSACTION";
+
+/// The `sql_mode` that local is written under: takes every value a table can hold, and still refuses to truncate.
+pub const LOCAL_SQL_MODE: &str = "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES";
+
+/// Returns the set-up of a remote session, several statements in one send: faithful reading, read-only for every
+/// transaction, a limit for each statement in milliseconds.
+pub fn remote_setup(vendor: Vendor, statement_limit_ms: u64) -> String {
+    let limit = match vendor {
+        Vendor::MySql => format!("max_execution_time = {statement_limit_ms}"),
+        Vendor::MariaDb => format!(
+            "max_statement_time = {}.{:03}",
+            statement_limit_ms / 1000,
+            statement_limit_ms % 1000
+        ),
+    };
+    [
+        "SET NAMES utf8mb4".to_owned(),
+        format!(
+            "SET SESSION character_set_results = binary, time_zone = '+00:00', sql_mode = '', \
+             sql_select_limit = 18446744073709551615, net_write_timeout = 600, wait_timeout = 28800, \
+             sql_quote_show_create = 1, {limit}"
+        ),
+        "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ".to_owned(),
+        "SET SESSION TRANSACTION READ ONLY".to_owned(),
+    ]
+    .join("; ")
+}
+
+/// Returns the set-up of a local session, several statements in one send.
+///
+/// `foreign_key_checks` is off, so that no delete cascades beyond what was approved: whoever writes rows verifies the
+/// foreign keys before the commit, and switches the checks on for adding a constraint (FACTS.md, 5).
+pub fn local_setup() -> String {
+    [
+        "SET NAMES utf8mb4".to_owned(),
+        format!(
+            "SET SESSION character_set_results = binary, time_zone = '+00:00', sql_mode = {}, \
+             sql_select_limit = 18446744073709551615, net_write_timeout = 600, net_read_timeout = 600, \
+             wait_timeout = 28800, lock_wait_timeout = 60, sql_quote_show_create = 1, foreign_key_checks = 0, \
+             unique_checks = 1",
+            string(LOCAL_SQL_MODE)
+        ),
+        "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ".to_owned(),
+    ]
+    .join("; ")
+}
+
+/// Returns the query for what distinguishes the server from any other, and whether the session's transactions are
+/// read-only.
+pub fn identity(vendor: Vendor) -> &'static str {
+    match vendor {
+        Vendor::MySql => "SELECT @@server_uuid, @@session.transaction_read_only",
+        Vendor::MariaDb => "SELECT '', @@session.tx_read_only",
+    }
+}
+
+/// Returns the statement that ends what another connection of the same account is running.
+pub fn kill_query(connection: u64) -> String {
+    format!("KILL QUERY {connection}")
+}
+
+/// Returns the query that takes a named lock without waiting: 1 when taken.
+pub fn get_lock(name: &str) -> String {
+    format!("SELECT GET_LOCK({}, 0)", string(name))
+}
+
+/// Returns the query for the connection that holds a named lock.
+pub fn lock_holder(name: &str) -> String {
+    format!("SELECT IS_USED_LOCK({})", string(name))
+}
+
+/// Returns the query that gives a named lock back.
+pub fn release_lock(name: &str) -> String {
+    format!("SELECT RELEASE_LOCK({})", string(name))
+}
+
+/// Returns the statement that switches foreign key checks of the session.
+pub fn foreign_key_checks(on: bool) -> &'static str {
+    if on {
+        "SET SESSION foreign_key_checks = 1"
+    } else {
+        "SET SESSION foreign_key_checks = 0"
+    }
+}
+
+/// Returns the statement that makes a database the current one.
+pub fn use_database(name: &str) -> String {
+    format!("USE {}", ident(name))
+}
+
+/// Returns the statement that sets what a stored object remembers of the session that creates it.
+pub fn object_environment(
+    sql_mode: &str,
+    charset_client: &str,
+    collation_connection: &str,
+) -> String {
+    let mut settings = vec![format!("sql_mode = {}", string(sql_mode))];
+    if !charset_client.is_empty() {
+        settings.push(format!("character_set_client = {}", string(charset_client)));
+    }
+    if !collation_connection.is_empty() {
+        settings.push(format!(
+            "collation_connection = {}",
+            string(collation_connection)
+        ));
+    }
+    format!("SET SESSION {}", settings.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_statement_limit_is_in_the_vendor_s_unit() {
+        assert!(remote_setup(Vendor::MySql, 60_500).contains("max_execution_time = 60500"));
+        assert!(remote_setup(Vendor::MariaDb, 60_500).contains("max_statement_time = 60.500"));
+    }
+
+    #[test]
+    fn hostile_names_stay_names() {
+        assert_eq!(get_lock("a'); DROP"), "SELECT GET_LOCK('a''); DROP', 0)");
+        assert_eq!(use_database("a`; DROP"), "USE `a``; DROP`");
+    }
+}

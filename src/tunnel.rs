@@ -1,1 +1,0 @@
-//! The ssh tunnel: an OpenSSH master through the crate openssh, and its forwards.

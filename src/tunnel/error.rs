@@ -1,0 +1,157 @@
+//! Says what is wrong with an ssh login or a forward, and what to do about it, from ssh's own words.
+
+use crate::config;
+use crate::refusal::Problem;
+use crate::retry::Transient;
+use anyhow::{Error, anyhow};
+
+/// Describes a failed login.
+pub(super) fn login(failure: &openssh::Error, ssh: &config::Ssh) -> Error {
+    let said = match failure {
+        openssh::Error::Connect(cause) => cause.to_string(),
+        other => format!("{other}"),
+    };
+    if let openssh::Error::Connect(cause) = failure
+        && cause.kind() == std::io::ErrorKind::NotFound
+        && !said.contains(':')
+    {
+        return anyhow!(Problem::new(
+            "the program `ssh` was not found",
+            "install the OpenSSH client (openssh-client) and see that `ssh` is in PATH",
+        ));
+    }
+    from_text(&said, ssh)
+}
+
+/// Describes a failed login from what ssh wrote.
+fn from_text(said: &str, ssh: &config::Ssh) -> Error {
+    let target = target(ssh);
+    let has = |text: &str| said.contains(text);
+    let by_hand = by_hand(ssh);
+    let (what, remedy, transient) = if has("REMOTE HOST IDENTIFICATION HAS CHANGED") {
+        (
+            "the host key has CHANGED: it is not the one in known_hosts",
+            "ask the host's administrator for the new key's fingerprint; only if it is right, remove the old key with \
+             `ssh-keygen -R` and log in once by hand"
+                .to_owned(),
+            false,
+        )
+    } else if has("Host key verification failed") || has("host key is known") {
+        (
+            "its host key is not known yet",
+            format!(
+                "log in once by hand, compare the fingerprint and accept it: `{by_hand}`; or set `ssh.known_hosts` to \
+                 \"add\" to have keys of new hosts added"
+            ),
+            false,
+        )
+    } else if has("Permission denied") || has("Too many authentication failures") {
+        (
+            "it refuses the login: no key was accepted",
+            format!(
+                "see that `{by_hand}` works without a question (right `ssh.user`? key in the agent, or \
+                 `ssh.identity_file` set? passphrases cannot be asked for here)"
+            ),
+            false,
+        )
+    } else if has("Could not resolve hostname") {
+        (
+            "the name cannot be resolved",
+            "correct `ssh.host` (a host name, or an alias of your ssh config), or see to the name service".to_owned(),
+            false,
+        )
+    } else if has("Bad configuration option")
+        || has("Can't open user config file")
+        || has("terminating, ")
+    {
+        (
+            "ssh does not accept its config file",
+            "correct the file that ssh names".to_owned(),
+            false,
+        )
+    } else if has("UNKNOWN port 65535") || has("stdio forwarding failed") {
+        (
+            "the jump host on the way could not be passed",
+            format!(
+                "see that every host of its ProxyJump or ProxyCommand is up: `{by_hand}` shows which one fails"
+            ),
+            true,
+        )
+    } else if has("Connection refused") {
+        (
+            "nothing listens on its ssh port",
+            "see that sshd runs there and that `ssh.port` is right".to_owned(),
+            true,
+        )
+    } else if has("timed out") || has("No route to host") || has("Network is unreachable") {
+        (
+            "it does not answer",
+            "see that the network (or VPN) is up and that `ssh.host` and `ssh.port` are right"
+                .to_owned(),
+            true,
+        )
+    } else {
+        (
+            "the login failed",
+            format!("see what `{by_hand}` says"),
+            true,
+        )
+    };
+    let said = said.trim();
+    let problem = Problem::new(format!("logging in to ssh host {target}: {what}"), remedy);
+    let said = format!("ssh: {said}");
+    if transient {
+        Error::new(Transient { what: said }).context(problem)
+    } else {
+        Error::msg(said).context(problem)
+    }
+}
+
+/// Describes a forward that the master refused.
+pub(super) fn forward(failure: &openssh::Error) -> Error {
+    Error::new(Transient {
+        what: format!("ssh: {failure}"),
+    })
+    .context(Problem::new(
+        "ssh could not set up the forward",
+        "run the command again; if it happens again, see whether your ssh config forbids forwarding for this host \
+         (ClearAllForwardings)",
+    ))
+}
+
+/// Describes a master that no longer answers.
+pub(super) fn gone(destination: &str, failure: &std::io::Error) -> Error {
+    Error::new(Transient {
+        what: format!("the ssh connection to {destination} is gone ({failure})"),
+    })
+}
+
+fn target(ssh: &config::Ssh) -> String {
+    let mut target = String::new();
+    if let Some(user) = &ssh.user {
+        target.push_str(user);
+        target.push('@');
+    }
+    target.push_str(&ssh.host);
+    if let Some(port) = ssh.port {
+        target.push_str(&format!(" (port {port})"));
+    }
+    target
+}
+
+fn by_hand(ssh: &config::Ssh) -> String {
+    let mut command = String::from("ssh");
+    if let Some(file) = &ssh.config_file {
+        command.push_str(&format!(" -F {}", file.display()));
+    }
+    if let Some(file) = &ssh.identity_file {
+        command.push_str(&format!(" -i {}", file.display()));
+    }
+    if let Some(port) = ssh.port {
+        command.push_str(&format!(" -p {port}"));
+    }
+    if let Some(user) = &ssh.user {
+        command.push_str(&format!(" -l {user}"));
+    }
+    format!("{command} {}", ssh.host)
+}
