@@ -17,7 +17,8 @@ pub mod sync;
 pub mod validate;
 
 use crate::cli::{Cli, ColorChoice, Command, Global};
-use crate::refusal::{exit_code_of, remedy_of};
+use crate::interrupt;
+use crate::refusal::{self, exit_code_of, remedy_of};
 use anyhow::Result;
 use clap::Parser;
 use std::fmt::Write as _;
@@ -55,6 +56,10 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::from(usage.use_stderr()));
         }
     };
+    if let Err(error) = interrupt::install() {
+        drop(err.write_all(describe(&error).as_bytes()));
+        return ExitCode::FAILURE;
+    }
     let mut context = Context {
         color: color(&cli.global),
         config_path: cli.global.config.clone(),
@@ -73,6 +78,9 @@ pub fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             drop(context.err.write_all(describe(&error).as_bytes()));
+            if refusal::find::<interrupt::Interrupted>(&error).is_some() {
+                return ExitCode::from(interrupt::EXIT_CODE);
+            }
             ExitCode::from(exit_code_of(&error))
         }
     }

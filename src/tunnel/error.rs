@@ -97,14 +97,23 @@ fn from_text(said: &str, ssh: &config::Ssh) -> Error {
             true,
         )
     };
-    let said = said.trim();
     let problem = Problem::new(format!("logging in to ssh host {target}: {what}"), remedy);
-    let said = format!("ssh: {said}");
+    let said = format!("ssh: {}", last_words(said));
     if transient {
         Error::new(Transient { what: said }).context(problem)
     } else {
         Error::msg(said).context(problem)
     }
+}
+
+/// Returns the last two lines of what ssh wrote: its banners are long.
+fn last_words(said: &str) -> String {
+    let lines: Vec<&str> = said
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('@'))
+        .collect();
+    lines[lines.len().saturating_sub(2)..].join("; ")
 }
 
 /// Describes a forward that the master refused.
@@ -154,4 +163,79 @@ fn by_hand(ssh: &config::Ssh) -> String {
         command.push_str(&format!(" -l {user}"));
     }
     format!("{command} {}", ssh.host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::refusal::remedy_of;
+    use crate::retry::is_transient;
+
+    fn describe(said: &str) -> (String, bool) {
+        let ssh = config::Ssh {
+            host: "prod".into(),
+            user: Some("ann".into()),
+            port: Some(2222),
+            identity_file: None,
+            config_file: None,
+            known_hosts: config::KnownHosts::Strict,
+        };
+        let error = from_text(said, &ssh);
+        assert!(remedy_of(&error).is_some_and(|remedy| !remedy.is_empty()));
+        (format!("{error:#}"), is_transient(&error))
+    }
+
+    #[test]
+    fn each_failure_has_its_own_words_and_only_passing_ones_are_tried_again() {
+        let cases = [
+            (
+                "@@@@@@@\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\n@@@@@@@\nIT IS POSSIBLE\n\
+                 Host key for prod has changed and you have requested strict checking.\r\nHost key verification failed.",
+                "the host key has CHANGED",
+                false,
+            ),
+            (
+                "No ED25519 host key is known for prod and you have requested strict checking.\nHost key verification failed.",
+                "not known yet",
+                false,
+            ),
+            (
+                "ann@prod: Permission denied (publickey).",
+                "refuses the login",
+                false,
+            ),
+            (
+                "Could not resolve hostname prod: Name or service not known",
+                "cannot be resolved",
+                false,
+            ),
+            (
+                "connect to host 127.0.0.1 port 29591: Connection refused",
+                "nothing listens",
+                true,
+            ),
+            (
+                "connect to host 192.0.2.1 port 22: Connection timed out",
+                "does not answer",
+                true,
+            ),
+            (
+                "Connection timed out during banner exchange",
+                "does not answer",
+                true,
+            ),
+            (
+                "kex_exchange_identification: Connection closed by remote host\nConnection closed by UNKNOWN port 65535",
+                "jump host",
+                true,
+            ),
+            ("something new", "the login failed", true),
+        ];
+        for (said, expected, transient) in cases {
+            let (text, is_transient) = describe(said);
+            assert!(text.contains(expected), "{text}");
+            assert_eq!(is_transient, transient, "{text}");
+            assert!(!text.contains('\n') && !text.contains("@@@"), "{text}");
+        }
+    }
 }
