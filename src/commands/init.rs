@@ -1,14 +1,64 @@
-//! `driftwarden init`.
+//! `driftwarden init`: a config to fill in, and the folders beside it.
 
 use super::Context;
 use crate::cli::InitArgs;
-use crate::refusal::Problem;
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
-/// Runs the command.
+const TEMPLATE: &str = include_str!("../../config/config.json.example");
+const PLANS_IGNORE: &str = "# Payloads and undo records hold rows, whatever `plan.preview` says: they stay on this machine.\n*/\n*.undo*\n*.tmp\n";
+
+/// Runs the command in the current directory. Never writes over an existing file.
 ///
 /// # Errors
-/// Always, until the command lands.
-pub fn run(_args: &InitArgs, _context: &mut Context<'_>) -> Result<u8> {
-    Err(Problem::new("`init` has not landed yet", "rebuild from a newer commit").into())
+/// When a file or folder cannot be made.
+pub fn run(_args: &InitArgs, context: &mut Context<'_>) -> Result<u8> {
+    let config = context.config_path.clone();
+    if let Some(folder) = config
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        fs::create_dir_all(folder)
+            .with_context(|| format!("making the folder {}", folder.display()))?;
+    }
+    let is_new = create(&config, TEMPLATE)?;
+    for folder in ["plans", "issues"] {
+        fs::create_dir_all(folder).with_context(|| format!("making the folder {folder}"))?;
+    }
+    create(Path::new("plans/.gitignore"), PLANS_IGNORE)?;
+    let shown = config.display();
+    if is_new {
+        writeln!(context.out, "Wrote {shown}, and made plans/ and issues/.")?;
+        writeln!(
+            context.out,
+            "Next: set `ssh.host`, `remote.user`, `local` and `databases` in {shown}, then run `driftwarden doctor`."
+        )?;
+    } else {
+        writeln!(
+            context.out,
+            "{shown} exists and was left as it is; plans/ and issues/ are there."
+        )?;
+        writeln!(context.out, "Next: run `driftwarden doctor`.")?;
+    }
+    Ok(0)
+}
+
+/// Writes a file that only the user can read, unless there is one; returns whether it was written.
+fn create(path: &Path, text: &str) -> Result<bool> {
+    match OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+    {
+        Ok(mut file) => file
+            .write_all(text.as_bytes())
+            .map(|()| true)
+            .with_context(|| format!("writing {}", path.display())),
+        Err(failure) if failure.kind() == ErrorKind::AlreadyExists => Ok(false),
+        Err(failure) => Err(failure).with_context(|| format!("creating {}", path.display())),
+    }
 }

@@ -2,9 +2,14 @@
 //!
 //! Must never hold a password in a type that can be printed or serialised.
 
+pub mod check;
 pub mod duration;
 pub mod load;
+mod name;
+pub mod rules;
 pub mod secret;
+#[cfg(test)]
+mod tests;
 
 use duration::Span;
 use serde::{Deserialize, Serialize};
@@ -182,8 +187,7 @@ impl Local {
 }
 
 /// A database to bring up to date: its remote name, and its local one where it differs.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DatabaseName {
     /// The same name on both sides.
     Same(String),
@@ -271,8 +275,7 @@ pub struct TableRule {
 }
 
 /// A mask: the name of a built-in kind, or SQL.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mask {
     /// A built-in kind.
     Kind(String),

@@ -1,0 +1,214 @@
+//! What the types alone cannot say about a config: values that exclude each other, names, globs, and what is not
+//! built yet.
+
+use super::rules::Patterns;
+use super::{Config, DatabaseName, Incremental, Preview, RemoteLimits, SnapshotScope};
+use std::collections::BTreeMap;
+
+/// Databases that are the server's own.
+const SYSTEM: [&str; 4] = ["mysql", "information_schema", "performance_schema", "sys"];
+const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+
+/// Returns the first thing that is wrong.
+pub(super) fn check(config: &Config) -> Result<(), String> {
+    ssh(config)?;
+    passwords(config)?;
+    local(config)?;
+    databases(&config.databases)?;
+    let tables = &config.tables;
+    globs("tables.include", &tables.include)?;
+    globs("tables.exclude", &tables.exclude)?;
+    for (place, rule) in tables.rules.iter().enumerate() {
+        glob(&format!("tables.rules[{place}].match"), &rule.pattern)?;
+    }
+    if config.deletes.max_percent > 100 {
+        return Err(format!(
+            "`deletes.max_percent`: found {}, expected a percentage from 0 to 100",
+            config.deletes.max_percent
+        ));
+    }
+    let limits = &config.remote_limits;
+    if limits.connections == 0 {
+        return Err("`remote_limits.connections`: found 0, expected at least 1".into());
+    }
+    for (key, span) in [
+        ("chunk_time", limits.chunk_time),
+        ("max_execution_time", limits.max_execution_time),
+    ] {
+        if span.0.is_zero() {
+            return Err(format!(
+                "`remote_limits.{key}`: found no time at all, expected more"
+            ));
+        }
+    }
+    if !LEVELS.contains(&config.log.level.as_str()) {
+        return Err(format!(
+            "`log.level`: found \"{}\", expected one of \"{}\"",
+            config.log.level,
+            LEVELS.join("\", \"")
+        ));
+    }
+    Ok(())
+}
+
+/// Returns the keys that are set to something that driftwarden cannot do yet. Shrinks as features land.
+pub fn unsupported_yet(config: &Config) -> Vec<String> {
+    let mut keys = Vec::new();
+    for (place, rule) in config.tables.rules.iter().enumerate() {
+        let mut add = |key: &str, is_set: bool| {
+            if is_set {
+                keys.push(format!(
+                    "`tables.rules[{place}].{key}` (for `{}`)",
+                    rule.pattern
+                ));
+            }
+        };
+        add("where", rule.filter.is_some());
+        add("mask", rule.mask.is_some());
+        add("updated_at", rule.updated_at.is_some());
+        add("created_at", rule.created_at.is_some());
+        add("check_deletes", rule.check_deletes == Some(true));
+    }
+    let mut add = |key: &str, is_set: bool| {
+        if is_set {
+            keys.push(key.to_owned());
+        }
+    };
+    let default = RemoteLimits::default();
+    let limits = &config.remote_limits;
+    add(
+        "`plan.preview` other than \"full\"",
+        config.plan.preview != Preview::Full,
+    );
+    add(
+        "`mask_key_env`",
+        config.mask_key_env != super::default_mask_key_env(),
+    );
+    add(
+        "`remote_limits.connections`",
+        limits.connections != default.connections,
+    );
+    add(
+        "`remote_limits.max_threads_running`",
+        limits.max_threads_running != default.max_threads_running,
+    );
+    add(
+        "`remote_limits.snapshot`: \"database\"",
+        limits.snapshot == SnapshotScope::Database,
+    );
+    add(
+        "`incremental.overlap`",
+        config.incremental != Incremental::default(),
+    );
+    keys
+}
+
+fn ssh(config: &Config) -> Result<(), String> {
+    let ssh = &config.ssh;
+    let plain = |text: &str| {
+        !text.is_empty()
+            && !text.starts_with('-')
+            && !text.chars().any(|c| c.is_whitespace() || c.is_control())
+    };
+    if !plain(&ssh.host) {
+        return Err(format!(
+            "`ssh.host`: found \"{}\", expected a host name or an alias of your ssh config",
+            ssh.host
+        ));
+    }
+    match &ssh.user {
+        Some(user) if !plain(user) => Err(format!(
+            "`ssh.user`: found \"{user}\", expected a user name"
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn passwords(config: &Config) -> Result<(), String> {
+    let sides = [
+        ("remote", config.remote.password_source()),
+        ("local", config.local.password_source()),
+    ];
+    for (section, source) in sides {
+        let given: Vec<&str> = [
+            ("password_env", source.variable.is_some()),
+            ("password_command", source.command.is_some()),
+            ("defaults_file", source.defaults_file.is_some()),
+            ("password", source.literal.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(key, is_given)| is_given.then_some(key))
+        .collect();
+        if given.len() > 1 {
+            return Err(format!(
+                "`{section}`: found `{}`, expected only one of them",
+                given.join("` and `")
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn local(config: &Config) -> Result<(), String> {
+    let local = &config.local;
+    match (&local.socket, &local.host, local.port) {
+        (Some(_), Some(_), _) => {
+            Err("`local`: found `socket` and `host`, expected only one of them".into())
+        }
+        (Some(_), None, Some(_)) => {
+            Err("`local`: found `socket` and `port`, expected `port` only with `host`".into())
+        }
+        (None, None, _) => {
+            Err("`local`: found neither `socket` nor `host`, expected one of them".into())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn databases(databases: &[DatabaseName]) -> Result<(), String> {
+    if databases.is_empty() {
+        return Err("`databases`: found an empty list, expected at least one database".into());
+    }
+    let mut locals = BTreeMap::new();
+    let mut remotes = BTreeMap::new();
+    for (place, database) in databases.iter().enumerate() {
+        let (remote, local) = (database.remote(), database.local());
+        if remote.is_empty() || local.is_empty() {
+            return Err(format!("`databases[{place}]`: found an empty name"));
+        }
+        if let Some(system) = [remote, local].into_iter().find(|name| {
+            SYSTEM
+                .iter()
+                .any(|system| name.eq_ignore_ascii_case(system))
+        }) {
+            return Err(format!(
+                "`databases[{place}]`: found \"{system}\", which is the server's own, expected a database of yours"
+            ));
+        }
+        if let Some(before) = locals.insert(local, place) {
+            return Err(format!(
+                "`databases[{place}]`: the local name \"{local}\" is taken by `databases[{before}]`; two databases \
+                 cannot go to one local name"
+            ));
+        }
+        if let Some(before) = remotes.insert(remote, place) {
+            return Err(format!(
+                "`databases[{place}]`: the remote database \"{remote}\" is already `databases[{before}]`"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn globs(key: &str, patterns: &[String]) -> Result<(), String> {
+    patterns
+        .iter()
+        .enumerate()
+        .try_for_each(|(place, pattern)| glob(&format!("{key}[{place}]"), pattern))
+}
+
+fn glob(key: &str, pattern: &str) -> Result<(), String> {
+    Patterns::new([pattern])
+        .map(drop)
+        .map_err(|why| format!("`{key}`: found \"{pattern}\", expected a glob ({why})"))
+}
