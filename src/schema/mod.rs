@@ -3,6 +3,7 @@
 //! Everything here is plain data read from `SHOW CREATE …` texts. Must never do I/O, and must never guess: what the
 //! model cannot hold makes the parser fail, and the object becomes [`Unsupported`].
 
+pub mod charset;
 pub mod name;
 pub mod object;
 pub mod parse;

@@ -6,7 +6,7 @@ use crate::value::ValueKind;
 use std::collections::BTreeMap;
 
 /// A base table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Table {
     /// Name, without the database.
     pub name: String,
@@ -19,14 +19,15 @@ pub struct Table {
     /// CHECK constraints in the order the server prints them.
     pub checks: Vec<Check>,
     /// Table options by upper-case name (`ENGINE`, `CHARSET`, `COLLATE`, `COMMENT`, `ROW_FORMAT`, …), values as
-    /// printed (COMMENT unquoted). `AUTO_INCREMENT` is left out: it is data, not schema.
+    /// printed (COMMENT unquoted). An engine's own option (MariaDB's `` `page_compressed` ``) is under its name in
+    /// backticks. `AUTO_INCREMENT` is left out: it is data, not schema.
     pub options: BTreeMap<String, String>,
     /// The PARTITION BY clause, normalised, without the version comment around it.
     pub partitioning: Option<String>,
 }
 
 /// A column.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Column {
     /// Name.
     pub name: String,
@@ -36,6 +37,10 @@ pub struct Column {
     pub charset: Option<String>,
     /// Effective collation where the text settles it.
     pub collation: Option<String>,
+    /// Whether the text names `CHARACTER SET` at the column itself.
+    pub explicit_charset: bool,
+    /// Whether the text names `COLLATE` at the column itself.
+    pub explicit_collation: bool,
     /// Whether NULL is allowed.
     pub nullable: bool,
     /// `DEFAULT` as SQL text (`'x'`, `NULL`, `CURRENT_TIMESTAMP(3)`, `(uuid())`), `None` where there is none.
@@ -52,7 +57,9 @@ pub struct Column {
     pub srid: Option<u32>,
     /// Comment, unquoted.
     pub comment: String,
-    /// Other attributes as printed (`COLUMN_FORMAT DYNAMIC`, `STORAGE DISK`, column-level CHECK of MariaDB, …).
+    /// MariaDB's column-level CHECK: the expression as printed, with its outer parentheses.
+    pub check: Option<String>,
+    /// Other attributes as printed (`COMPRESSED`, `COLUMN_FORMAT DYNAMIC`, `STORAGE DISK`, `NOT SECONDARY`, …).
     pub other: Vec<String>,
 }
 
@@ -66,7 +73,7 @@ pub struct Generated {
 }
 
 /// A column type.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DataType {
     /// Lower-case base name: `int`, `varchar`, `enum`, `datetime`, …
     pub base: String,
@@ -146,6 +153,16 @@ impl DataType {
     }
 }
 
+impl DataType {
+    /// Returns whether values of the type have a character set.
+    pub fn has_charset(&self) -> bool {
+        matches!(
+            self.class(),
+            Some(TypeClass::Text | TypeClass::LongText | TypeClass::Enum | TypeClass::Set)
+        )
+    }
+}
+
 impl Column {
     /// Returns how the column's cells read into plan values. Rows are always fetched as `read::rows` selects them:
     /// text that converts to UTF-8 and back as UTF-8, everything else as raw bytes.
@@ -179,7 +196,7 @@ pub fn converts_to_utf8(charset: &str) -> bool {
 pub struct IndexPart {
     /// The column, or `None` for an expression.
     pub column: Option<String>,
-    /// The expression as printed, with its parentheses, for a functional part.
+    /// The expression as printed, with its own parentheses, for a functional part.
     pub expression: Option<String>,
     /// Prefix length in characters (bytes for binary columns).
     pub prefix: Option<u32>,
@@ -213,8 +230,8 @@ pub struct Index {
     pub kind: IndexKind,
     /// Parts in order.
     pub parts: Vec<IndexPart>,
-    /// What stands behind the parts, as printed: `USING HASH`, `COMMENT 'x'`, `/*!80000 INVISIBLE */`,
-    /// `WITH PARSER ngram`, `KEY_BLOCK_SIZE=4`, in printed order.
+    /// What stands behind the parts, without version comments: `USING HASH`, `COMMENT 'x'`, `INVISIBLE`,
+    /// ``WITH PARSER `ngram` ``, `KEY_BLOCK_SIZE=4`, in printed order.
     pub options: Vec<String>,
 }
 

@@ -37,7 +37,7 @@ pub(crate) fn column(definition: &str) -> Column {
         invisible: false,
         srid: None,
         comment: String::new(),
-        other: Vec::new(),
+        ..Column::default()
     }
 }
 

@@ -1,1 +1,0 @@
-//! Reads `SHOW CREATE TABLE` into the model.

@@ -1,0 +1,100 @@
+//! Reads table options.
+//!
+//! Must never take an option that it does not know: its removal could not be written either.
+
+use super::ParseError;
+use super::cursor::Cursor;
+use super::lexer::Kind;
+use crate::schema::table::Table;
+use crate::sql::ident;
+
+/// The options that stand as `NAME=value`, besides `ENGINE`, `CHARSET`, `COLLATE`, `COMMENT` and `AUTO_INCREMENT`.
+const PLAIN: &[&str] = &[
+    "AUTOEXTEND_SIZE",
+    "AVG_ROW_LENGTH",
+    "CHECKSUM",
+    "COMPRESSION",
+    "CONNECTION",
+    "DELAY_KEY_WRITE",
+    "ENCRYPTION",
+    "ENGINE_ATTRIBUTE",
+    "INSERT_METHOD",
+    "KEY_BLOCK_SIZE",
+    "MAX_ROWS",
+    "MIN_ROWS",
+    "PACK_KEYS",
+    "PAGE_CHECKSUM",
+    "ROW_FORMAT",
+    "SECONDARY_ENGINE",
+    "SECONDARY_ENGINE_ATTRIBUTE",
+    "STATS_AUTO_RECALC",
+    "STATS_PERSISTENT",
+    "STATS_SAMPLE_PAGES",
+    "TRANSACTIONAL",
+];
+
+/// Parses the options behind the table's body, up to the partitions or the end.
+pub(crate) fn options(cursor: &mut Cursor<'_>, table: &mut Table) -> Result<(), ParseError> {
+    while cursor.peek_kind().is_some() && !cursor.at_word("PARTITION") {
+        if let Some(Kind::Quoted(name)) = cursor.peek_kind() {
+            cursor.take_text()?;
+            cursor.expect_symbol('=')?;
+            let value = cursor.take_text()?.to_owned();
+            table.options.insert(ident(name), value);
+            continue;
+        }
+        let unknown = cursor.unknown();
+        let mut name = cursor.word()?.to_uppercase();
+        if name == "DEFAULT" {
+            name = cursor.word()?.to_uppercase();
+        }
+        match name.as_str() {
+            "CHARSET" | "COLLATE" => {
+                cursor.expect_symbol('=')?;
+                let value = cursor.word()?.to_lowercase();
+                table.options.insert(name, value);
+            }
+            "ENGINE" => {
+                cursor.expect_symbol('=')?;
+                let value = cursor.name()?;
+                table.options.insert(name, value);
+            }
+            "COMMENT" => {
+                cursor.expect_symbol('=')?;
+                let value = cursor.string()?;
+                table.options.insert(name, value);
+            }
+            "AUTO_INCREMENT" => {
+                cursor.expect_symbol('=')?;
+                cursor.take_text()?;
+            }
+            "DATA" | "INDEX" => {
+                cursor.expect_word("DIRECTORY")?;
+                cursor.expect_symbol('=')?;
+                let value = cursor.take_text()?.to_owned();
+                table.options.insert(format!("{name} DIRECTORY"), value);
+            }
+            "UNION" => {
+                cursor.expect_symbol('=')?;
+                let value = cursor.parenthesised()?;
+                table.options.insert(name, value);
+            }
+            "TABLESPACE" => {
+                cursor.take_symbol('=');
+                let value = ident(&cursor.name()?);
+                table.options.insert(name, value);
+            }
+            "STORAGE" => {
+                let value = cursor.word()?.to_uppercase();
+                table.options.insert(name, value);
+            }
+            _ if PLAIN.contains(&name.as_str()) => {
+                cursor.take_symbol('=');
+                let value = cursor.take_text()?.to_owned();
+                table.options.insert(name, value);
+            }
+            _ => return Err(unknown),
+        }
+    }
+    Ok(())
+}
