@@ -8,6 +8,7 @@ pub mod name;
 pub mod object;
 pub mod parse;
 pub mod print;
+pub mod statement;
 pub mod table;
 
 pub use name::ObjectName;
