@@ -30,6 +30,8 @@ pub struct ObjectEnvironment {
     pub charset_client: String,
     /// `collation_connection`; empty leaves it.
     pub collation_connection: String,
+    /// The session's time zone, which an event keeps; empty leaves it.
+    pub time_zone: String,
     /// The database it is created in.
     pub database: String,
 }
@@ -176,6 +178,7 @@ impl LocalSession {
             &environment.sql_mode,
             &environment.charset_client,
             &environment.collation_connection,
+            &environment.time_zone,
         );
         self.wire
             .execute(&sql)

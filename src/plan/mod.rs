@@ -4,6 +4,7 @@
 //! the disk.
 
 pub mod digest;
+pub mod entry_id;
 #[cfg(test)]
 pub(crate) mod example;
 pub mod file;
@@ -13,6 +14,7 @@ pub mod references;
 pub mod row_sql;
 pub mod strategy;
 
+pub use entry_id::entry_id;
 pub use order::summary;
 
 use crate::schema::Unsupported;
@@ -307,6 +309,9 @@ pub struct Environment {
     pub character_set_client: String,
     /// `collation_connection`.
     pub collation_connection: String,
+    /// The time zone of an event; empty for other kinds.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub time_zone: String,
 }
 
 /// How the rows of an entry are told apart, hashed and written. Column order is the order of a payload's fields.

@@ -54,6 +54,8 @@ pub struct Database {
     pub objects: BTreeMap<(ObjectKind, String), Object>,
     /// What the account cannot see: never to be read as absent.
     pub unknown: BTreeMap<ObjectKind, String>,
+    /// Why the account may not see every table and view, where it may not: never read a missing table as dropped.
+    pub tables_unknown: Option<String>,
     /// Objects that were seen but cannot be handled (the name in `Unsupported::object` is `name.object`).
     pub unsupported: Vec<Unsupported>,
 }

@@ -41,9 +41,10 @@ pub struct Object {
     /// Its name, without the database.
     pub name: String,
     /// The statement that creates it, from the server's `SHOW CREATE`, with its DEFINER clause as the server prints
-    /// it and without the database in front of its own name.
+    /// it. A view's is without the database in front of its own name; a trigger's may have it, as whoever wrote it
+    /// did.
     pub create: String,
-    /// The `DEFINER` account as `user@host`, where the kind has one.
+    /// The `DEFINER` account as `user@host` (a role of MariaDB: its name), where the text has one.
     pub definer: Option<String>,
     /// The `sql_mode` it was created under (empty for views).
     pub sql_mode: String,
@@ -51,6 +52,12 @@ pub struct Object {
     pub charset_client: String,
     /// `collation_connection` it was created under.
     pub collation_connection: String,
+    /// The default collation its database had when it was created; empty where the kind keeps none.
+    pub database_collation: String,
+    /// For an event, the time zone it runs in (`SYSTEM`, `+00:00`); empty for other kinds.
+    pub time_zone: String,
     /// For a trigger, the table it belongs to.
     pub table: Option<String>,
+    /// For a trigger, its place among those of its table, time and event, from 1.
+    pub order: u64,
 }

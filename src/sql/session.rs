@@ -116,6 +116,7 @@ pub fn object_environment(
     sql_mode: &str,
     charset_client: &str,
     collation_connection: &str,
+    time_zone: &str,
 ) -> String {
     let mut settings = vec![format!("sql_mode = {}", string(sql_mode))];
     if !charset_client.is_empty() {
@@ -126,6 +127,9 @@ pub fn object_environment(
             "collation_connection = {}",
             string(collation_connection)
         ));
+    }
+    if !time_zone.is_empty() {
+        settings.push(format!("time_zone = {}", string(time_zone)));
     }
     format!("SET SESSION {}", settings.join(", "))
 }
