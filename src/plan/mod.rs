@@ -8,6 +8,7 @@ pub mod entry_id;
 #[cfg(test)]
 pub(crate) mod example;
 pub mod file;
+pub mod link;
 pub mod order;
 pub mod payload;
 pub mod references;
