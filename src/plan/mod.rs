@@ -13,6 +13,7 @@ pub mod order;
 pub mod payload;
 pub mod references;
 pub mod row_sql;
+pub mod scope;
 pub mod strategy;
 
 pub use entry_id::entry_id;
