@@ -79,7 +79,12 @@ impl<'a> Index<'a> {
         for reference in references {
             order.add(&reference.child, [reference.parent.clone()]);
         }
-        Self { ids, updated, references, order }
+        Self {
+            ids,
+            updated,
+            references,
+            order,
+        }
     }
 
     fn id(&self, table: &str, role: Role) -> Option<String> {
@@ -98,7 +103,11 @@ impl<'a> Index<'a> {
                 needed.extend(self.id(table, Role::Delete));
                 needed.extend(self.id(table, Role::Update));
                 needed.extend(self.id(table, Role::Insert));
-                for reference in self.references.iter().filter(|reference| reference.child == table) {
+                for reference in self
+                    .references
+                    .iter()
+                    .filter(|reference| reference.child == table)
+                {
                     needed.extend(self.id(&reference.parent, Role::Insert));
                 }
             }
@@ -111,15 +120,17 @@ impl<'a> Index<'a> {
                 }
             }
             Kind::UpdateRows => {
-                for reference in self.parents_of(table).filter(|reference| self.repoints(reference)) {
+                for reference in self
+                    .parents_of(table)
+                    .filter(|reference| self.repoints(reference))
+                {
                     needed.extend(self.id(&reference.parent, Role::Insert));
                 }
             }
             Kind::DeleteRows => {
-                let children =
-                    self.references.iter().filter(|reference| {
-                        reference.parent == table && self.one_way(&reference.child, &reference.parent)
-                    });
+                let children = self.references.iter().filter(|reference| {
+                    reference.parent == table && self.one_way(&reference.child, &reference.parent)
+                });
                 for reference in children {
                     needed.extend(self.id(&reference.child, Role::Delete));
                     if self.repoints(reference) {
@@ -149,9 +160,10 @@ impl<'a> Index<'a> {
         match self.updated.get(&reference.child) {
             None => false,
             Some(None) => true,
-            Some(Some(changed)) => {
-                reference.columns.iter().any(|column| changed.contains(&column.to_lowercase()))
-            }
+            Some(Some(changed)) => reference
+                .columns
+                .iter()
+                .any(|column| changed.contains(&column.to_lowercase())),
         }
     }
 }
@@ -161,5 +173,12 @@ fn changed_columns(entry: &Entry) -> Option<BTreeSet<String>> {
     if entry.payload.is_some() {
         return None;
     }
-    Some(entry.rows.iter().flat_map(|row| row.change.keys()).map(|name| name.to_lowercase()).collect())
+    Some(
+        entry
+            .rows
+            .iter()
+            .flat_map(|row| row.change.keys())
+            .map(|name| name.to_lowercase())
+            .collect(),
+    )
 }

@@ -3,6 +3,7 @@
 //! The types here are the file format itself (format 1). Must never talk to a server; only `file` and `payload` touch
 //! the disk.
 
+pub mod assemble;
 pub mod digest;
 pub mod entry_id;
 #[cfg(test)]
