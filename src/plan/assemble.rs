@@ -85,7 +85,7 @@ pub fn assemble(header: Header, mut findings: Findings) -> Result<Plan> {
         entries: findings.entries,
         review: Review::default(),
     };
-    digest::seal(&mut plan);
+    digest::seal(&mut plan)?;
     Ok(plan)
 }
 
