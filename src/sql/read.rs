@@ -18,6 +18,8 @@ pub enum Read {
     ShowCreateObjects(Vec<(ObjectKind, ObjectName)>),
     /// A query of the data dictionary with a fixed text, over the named databases.
     Metadata(Metadata, Vec<String>),
+    /// Every list of [`SURVEY`] over the named databases, in one send; one result set each.
+    Survey(Vec<String>),
     /// A question about the server with a fixed text.
     Server(ServerQuestion),
 }
@@ -41,6 +43,15 @@ pub enum Metadata {
     /// the databases, from whichever database
     ForeignKeysInto,
 }
+
+/// What [`Read::Survey`] lists, in the order of its result sets.
+pub const SURVEY: [Metadata; 5] = [
+    Metadata::Databases,
+    Metadata::Tables,
+    Metadata::Triggers,
+    Metadata::Routines,
+    Metadata::Events,
+];
 
 /// Fixed questions about the server or the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,6 +203,9 @@ impl Read {
                 )
             })),
             Self::Metadata(query, databases) => metadata_sql(*query, databases),
+            Self::Survey(databases) => {
+                join(SURVEY.iter().map(|query| metadata_sql(*query, databases)))
+            }
             Self::Server(question) => question.sql().to_owned(),
         }
     }
@@ -201,6 +215,7 @@ impl Read {
         match self {
             Self::ShowCreateTables(tables) => tables.len(),
             Self::ShowCreateObjects(objects) => objects.len(),
+            Self::Survey(_) => SURVEY.len(),
             _ => 1,
         }
     }
