@@ -4,6 +4,7 @@
 //! the disk.
 
 pub mod assemble;
+mod decisions;
 pub mod digest;
 pub mod entry_id;
 #[cfg(test)]
@@ -12,6 +13,7 @@ pub mod file;
 pub mod link;
 pub mod order;
 pub mod payload;
+pub mod pretty;
 pub mod references;
 pub mod row_sql;
 pub mod scope;
@@ -427,35 +429,6 @@ pub struct Review {
     pub at: Option<String>,
     /// Why.
     pub note: Option<String>,
-}
-
-impl Entry {
-    /// Returns the decision that holds for a row: its own, otherwise the entry's.
-    pub fn decision_of(&self, row: &PlanRow) -> Decision {
-        self.row_decisions
-            .get(&row.row)
-            .copied()
-            .or(row.decision)
-            .unwrap_or(self.decision)
-    }
-
-    /// Returns whether the entry, or at least one of its rows, is approved.
-    pub fn any_approved(&self) -> bool {
-        let rows = self.rows.iter().filter_map(|row| row.decision);
-        let single = rows.chain(self.row_decisions.values().copied());
-        self.decision == Decision::Approve || single.into_iter().any(|it| it == Decision::Approve)
-    }
-
-    /// Returns whether anyone decided anything about the entry.
-    pub fn any_decided(&self) -> bool {
-        self.decision != Decision::Pending
-            || !self.row_decisions.is_empty()
-            || self
-                .rows
-                .iter()
-                .chain(&self.preview)
-                .any(|row| row.decision.is_some())
-    }
 }
 
 impl Kind {
