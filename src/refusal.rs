@@ -82,6 +82,21 @@ pub fn find<E: std::error::Error + Send + Sync + 'static>(error: &anyhow::Error)
         .or_else(|| error.chain().find_map(|cause| cause.downcast_ref::<E>()))
 }
 
+/// Returns an error and its causes in one line; a cause that only repeats what was said is left out.
+pub fn summary(error: &anyhow::Error) -> String {
+    let mut said = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if said.is_empty() {
+            said = cause;
+        } else if !said.contains(&cause) {
+            said.push_str(": ");
+            said.push_str(&cause);
+        }
+    }
+    said.replace('\n', " ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -63,8 +63,16 @@ pub fn attempt<T>(
             return Err(error);
         };
         number += 1;
+        tracing::warn!(
+            step,
+            attempt = number,
+            of = attempts,
+            error = crate::refusal::summary(&error),
+            "trying again"
+        );
         notice(&format!(
-            "{step}: {error:#}; trying again {} (attempt {number} of {attempts})",
+            "{step}: {}; trying again {} (attempt {number} of {attempts})",
+            crate::refusal::summary(&error),
             when(*delay)
         ));
         wait(*delay)?;

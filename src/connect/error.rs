@@ -162,7 +162,14 @@ pub(super) fn plain(failure: &mysql::Error) -> String {
     }
     match failure {
         mysql::Error::IoError(cause) => cause.to_string(),
-        mysql::Error::CodecError(cause) => cause.to_string(),
+        mysql::Error::CodecError(cause) => {
+            let text = cause.to_string();
+            if text.contains("bytes remaining") {
+                "it ended in the middle of an answer".to_owned()
+            } else {
+                text
+            }
+        }
         mysql::Error::DriverError(cause) => cause.to_string(),
         mysql::Error::MySqlError(cause) => cause.message.clone(),
         _ => "an answer that cannot be understood".to_owned(),

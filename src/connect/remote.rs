@@ -65,6 +65,12 @@ impl Remote {
         let delays = Delays::new(config.retry.delays.iter().map(|delay| delay.0));
         let step = format!("connecting to production through {}", config.ssh.host);
         let wire = retry::attempt(&delays, &step, &*notice, || link.login())?;
+        tracing::info!(
+            ssh = config.ssh.host.as_str(),
+            server = wire.info.display.as_str(),
+            identity = wire.info.identity.as_str(),
+            "connected to production"
+        );
         Ok(Self {
             server: wire.info.clone(),
             link,
@@ -114,6 +120,11 @@ impl Remote {
         if snapshot {
             new.start_snapshot()?;
         }
+        tracing::info!(
+            before = session.wire.connection_id,
+            now = new.wire.connection_id,
+            "connected to production again"
+        );
         *session = new;
         Ok(())
     }
@@ -204,6 +215,7 @@ impl RemoteSession {
             .execute(session::START_SNAPSHOT)
             .context("opening a snapshot on the remote server")?;
         self.snapshot = true;
+        tracing::debug!(connection = self.wire.connection_id, "snapshot opened");
         Tally::add(&self.link.tally.snapshots, 1);
         Ok(())
     }
@@ -214,6 +226,7 @@ impl RemoteSession {
     /// As for [`RemoteSession::start_snapshot`].
     pub fn end_snapshot(&mut self) -> Result<()> {
         self.snapshot = false;
+        tracing::debug!(connection = self.wire.connection_id, "snapshot ended");
         self.wire
             .execute(session::COMMIT)
             .context("ending a snapshot on the remote server")?;
