@@ -6,12 +6,14 @@ pub mod apply;
 pub mod approve;
 pub mod completions;
 pub mod doctor;
+mod failure;
 pub mod init;
 pub mod issues;
 pub mod plan;
 pub mod prune;
 pub mod revert;
 pub mod review;
+pub mod setup;
 pub mod show;
 pub mod sync;
 pub mod validate;
@@ -74,13 +76,17 @@ pub fn main() -> ExitCode {
         Ok(code)
     });
     match ended {
-        Ok(code) => ExitCode::from(code),
+        Ok(code) => {
+            failure::passed(&cli.command, code, &mut context);
+            ExitCode::from(code)
+        }
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             drop(context.err.write_all(describe(&error).as_bytes()));
             if refusal::find::<interrupt::Interrupted>(&error).is_some() {
                 return ExitCode::from(interrupt::EXIT_CODE);
             }
+            failure::record(&cli.command, &error, &mut context);
             ExitCode::from(exit_code_of(&error))
         }
     }

@@ -75,6 +75,11 @@ impl LocalSession {
             session::local_setup()
         })
         .map_err(|failure| failure.describe(&place))?;
+        tracing::info!(
+            server = wire.info.display.as_str(),
+            identity = wire.info.identity.as_str(),
+            "connected to the local server"
+        );
         Ok(Self { wire })
     }
 

@@ -12,7 +12,7 @@ mod wire;
 pub use error::{ServerError, server_code};
 pub use local::{LocalSession, ObjectEnvironment};
 pub use login::refuse_same_server;
-pub use remote::{Notice, Remote, RemoteSession};
+pub use remote::{Notice, Remote, RemoteSession, TunnelFailed};
 pub use wire::{Counters, FailedStatement};
 
 use crate::schema::Vendor;

@@ -15,7 +15,7 @@ use crate::tunnel::{Endpoint, Tunnel};
 use crate::value::Cell;
 use anyhow::{Context, Result};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// Tells the user what went wrong and when it is tried again.
@@ -37,11 +37,24 @@ impl fmt::Debug for Remote {
     }
 }
 
+/// Marks a failure of the tunnel itself, before the server was asked for anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TunnelFailed;
+
+impl fmt::Display for TunnelFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the tunnel could not be opened")
+    }
+}
+
+impl std::error::Error for TunnelFailed {}
+
 /// What it takes to log in again.
 struct Link {
     ssh: config::Ssh,
     settings: config::Remote,
-    password: Option<Secret>,
+    /// Read once, when the tunnel is there: a password command may ask its user for something.
+    password: OnceLock<Option<Secret>>,
     statement_limit: Duration,
     tunnel: Mutex<Option<Tunnel>>,
     tally: Arc<Tally>,
@@ -57,7 +70,7 @@ impl Remote {
         let link = Arc::new(Link {
             ssh: config.ssh.clone(),
             settings: config.remote.clone(),
-            password: config.remote.password_source().read()?,
+            password: OnceLock::new(),
             statement_limit: config.remote_limits.max_execution_time.0,
             tunnel: Mutex::new(None),
             tally: Arc::new(Tally::default()),
@@ -149,12 +162,12 @@ impl Link {
         }
         let tunnel = match &mut *slot {
             Some(tunnel) => tunnel,
-            empty => empty.insert(Tunnel::open(&self.ssh, &self.settings)?),
+            empty => empty.insert(Tunnel::open(&self.ssh, &self.settings).context(TunnelFailed)?),
         };
         tunnel.verify()?;
         let opts = login::options(
             &self.settings.user,
-            self.password.as_ref().map(Secret::reveal),
+            self.password()?.map(Secret::reveal),
             Some(self.statement_limit),
         );
         let opts = match tunnel.endpoint() {
@@ -172,6 +185,14 @@ impl Link {
             }
             failure.describe(&place)
         })
+    }
+
+    fn password(&self) -> Result<Option<&Secret>> {
+        if self.password.get().is_none() {
+            let password = self.settings.password_source().read()?;
+            return Ok(self.password.get_or_init(|| password).as_ref());
+        }
+        Ok(self.password.get().and_then(Option::as_ref))
     }
 
     fn place(&self) -> Place {

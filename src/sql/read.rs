@@ -76,6 +76,8 @@ pub enum ServerQuestion {
     Accounts,
     /// `SHOW WARNINGS`
     Warnings,
+    /// `@@global.local_infile, @@global.read_only`
+    LocalInfile,
 }
 
 /// A SELECT over one table.
@@ -236,6 +238,7 @@ impl ServerQuestion {
             Self::Now => "SELECT UTC_TIMESTAMP(6)",
             Self::Accounts => "SELECT user, host FROM mysql.user",
             Self::Warnings => "SHOW WARNINGS",
+            Self::LocalInfile => "SELECT @@global.local_infile, @@global.read_only",
         }
     }
 }

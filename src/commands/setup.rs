@@ -1,0 +1,45 @@
+//! What every command that works with servers begins with: the config, its warnings, the log, notices.
+
+use super::Context;
+use crate::config::load::{Loaded, load};
+use crate::connect::Notice;
+use crate::log;
+use anyhow::Result;
+use std::io::Write as _;
+use std::sync::Arc;
+use time::macros::format_description;
+
+/// Reads the config, says its warnings, and starts the log.
+///
+/// # Errors
+/// What is wrong with the config. A log that cannot be written is a warning.
+pub fn begin(context: &mut Context<'_>) -> Result<Loaded> {
+    let loaded = load(&context.config_path)?;
+    if context.verbosity >= 0 {
+        for warning in &loaded.warnings {
+            writeln!(context.err, "warning: {warning}")?;
+        }
+    }
+    let stamp = context
+        .now
+        .format(format_description!(
+            "[year][month][day]T[hour][minute][second]Z"
+        ))
+        .unwrap_or_default();
+    let run = format!("{stamp}-{}", std::process::id());
+    if let Err(failure) = log::start(&loaded.config.log, context.verbosity, &run) {
+        writeln!(context.err, "warning: no log is written: {failure:#}")?;
+    }
+    Ok(loaded)
+}
+
+/// Returns what tells the user of further attempts, on standard error.
+pub fn notice(context: &Context<'_>) -> Notice {
+    let quiet = context.verbosity < 0;
+    Arc::new(move |line: &str| {
+        if !quiet {
+            // Standard error may be closed; that is no reason to stop.
+            drop(writeln!(std::io::stderr(), "{line}"));
+        }
+    })
+}
