@@ -8,17 +8,16 @@ mod create;
 pub mod grants;
 mod object;
 
-#[cfg(test)]
-mod server_tests;
-
 pub use grants::Grants;
 
-use crate::connect::{Reader, Row};
+use crate::connect::{Reader, Row, server_code};
+use crate::retry::is_transient;
+use crate::schema::object::LocalAccounts;
 use crate::schema::{Database, ObjectKind, ObjectName, TableInfo, Unsupported, parse};
 use crate::sql::Read;
 use crate::sql::read::ServerQuestion;
 use anyhow::{Context, Result};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The table in which the tool keeps its watermarks on local; left out of every schema.
 pub const STATE_TABLE: &str = "_driftwarden_state";
@@ -78,6 +77,40 @@ pub fn own_grants(reader: &mut dyn Reader) -> Result<Grants> {
         .with_context(|| format!("reading the account's grants ({:?})", reader.side()))?;
     let lines: Vec<String> = rows.iter().map(|row| text(row, 0)).collect();
     Ok(Grants::parse(lines.iter().map(String::as_str)))
+}
+
+/// Reads what decides how stored objects are created on local: its accounts, and whether it takes any function.
+///
+/// # Errors
+/// When the server does not answer. An account that may not read `mysql.user` knows of itself alone.
+pub fn local_accounts(local: &mut dyn Reader) -> Result<LocalAccounts> {
+    let own = local
+        .rows(&Read::Server(ServerQuestion::CurrentUser))
+        .context("reading the local account's name")?;
+    let own = own.first().map(|row| text(row, 0)).unwrap_or_default();
+    // A host holds no `@`; a user may.
+    let (user, host) = own.rsplit_once('@').unwrap_or((&own, ""));
+    let own = (user.to_owned(), host.to_owned());
+    let mut known = match local.rows(&Read::Server(ServerQuestion::Accounts)) {
+        Ok(rows) => rows
+            .iter()
+            .map(|row| (text(row, 0), text(row, 1)))
+            .collect(),
+        Err(error) if server_code(&error).is_some() && !is_transient(&error) => BTreeSet::new(),
+        Err(error) => return Err(error).context("listing local's accounts"),
+    };
+    known.insert(own.clone());
+    let trust = local
+        .rows(&Read::Server(ServerQuestion::FunctionTrust))
+        .context("reading how local takes functions")?;
+    let takes_any_function = trust
+        .first()
+        .is_none_or(|row| text(row, 0) != "1" || text(row, 1) == "1");
+    Ok(LocalAccounts {
+        own,
+        known,
+        takes_any_function,
+    })
 }
 
 /// A base table as listed.

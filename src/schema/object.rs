@@ -3,6 +3,7 @@
 //! Must never interpret a body beyond what normalising needs.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// The kinds of objects kept as whole texts.
@@ -60,4 +61,15 @@ pub struct Object {
     pub table: Option<String>,
     /// For a trigger, its place among those of its table, time and event, from 1.
     pub order: u64,
+}
+
+/// What decides how objects are created on local.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LocalAccounts {
+    /// The account that the tool uses, as user and host.
+    pub own: (String, String),
+    /// All accounts, itself included; a role of MariaDB has no host.
+    pub known: BTreeSet<(String, String)>,
+    /// Whether functions are taken that do not say that they are deterministic or only read (error 1418 otherwise).
+    pub takes_any_function: bool,
 }

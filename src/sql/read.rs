@@ -74,6 +74,8 @@ pub enum ServerQuestion {
     Now,
     /// `user, host` of `mysql.user` (local only; a production account need not see it)
     Accounts,
+    /// `@@log_bin, @@log_bin_trust_function_creators`
+    FunctionTrust,
     /// `SHOW WARNINGS`
     Warnings,
     /// `@@global.local_infile, @@global.read_only`
@@ -237,6 +239,7 @@ impl ServerQuestion {
             Self::ConnectionId => "SELECT CONNECTION_ID()",
             Self::Now => "SELECT UTC_TIMESTAMP(6)",
             Self::Accounts => "SELECT user, host FROM mysql.user",
+            Self::FunctionTrust => "SELECT @@log_bin, @@log_bin_trust_function_creators",
             Self::Warnings => "SHOW WARNINGS",
             Self::LocalInfile => "SELECT @@global.local_infile, @@global.read_only",
         }

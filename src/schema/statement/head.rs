@@ -45,6 +45,8 @@ pub struct Head {
     pub table_database: Option<String>,
     /// For a trigger, its table.
     pub table: Option<String>,
+    /// For a trigger, when it fires, in capitals: `BEFORE INSERT`.
+    pub moment: Option<String>,
     /// The first token of the body: a routine's, trigger's or event's statement, a view's query.
     pub body: usize,
 }
@@ -205,12 +207,14 @@ pub(super) fn head(tokens: &[Token<'_>]) -> Result<Head, String> {
         name: name.name,
         table_database: None,
         table: None,
+        moment: None,
         body: 0,
     };
     match kind {
         ObjectKind::View => view(&mut cursor)?,
         ObjectKind::Trigger => {
-            let table = trigger(&mut cursor)?;
+            let (moment, table) = trigger(&mut cursor)?;
+            head.moment = Some(moment);
             head.table_database = table.database;
             head.table = Some(table.name);
         }
@@ -285,10 +289,13 @@ fn view(cursor: &mut Cursor<'_>) -> Result<(), String> {
     }
 }
 
-fn trigger(cursor: &mut Cursor<'_>) -> Result<Qualified, String> {
+fn trigger(cursor: &mut Cursor<'_>) -> Result<(String, Qualified), String> {
+    let words = |cursor: &Cursor<'_>| cursor.peek().map_or("", |token| token.text).to_uppercase();
+    let time = words(cursor);
     if !cursor.any_of(&["BEFORE", "AFTER"]) {
         return Err(cursor.unexpected("BEFORE or AFTER"));
     }
+    let event = words(cursor);
     if !cursor.any_of(&["INSERT", "UPDATE", "DELETE"]) {
         return Err(cursor.unexpected("INSERT, UPDATE or DELETE"));
     }
@@ -298,7 +305,7 @@ fn trigger(cursor: &mut Cursor<'_>) -> Result<Qualified, String> {
     if cursor.any_of(&["FOLLOWS", "PRECEDES"]) {
         cursor.name()?;
     }
-    Ok(table)
+    Ok((format!("{time} {event}"), table))
 }
 
 fn characteristics(cursor: &mut Cursor<'_>) -> Result<(), String> {
