@@ -1,1 +1,0 @@
-//! Writes and reads the rows of large entries as compressed tab-separated text.

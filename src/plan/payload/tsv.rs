@@ -1,0 +1,95 @@
+//! MySQL's tab-separated text, as `LOAD DATA` reads it by default: `\t` between fields, `\n` after a row, `\N` for
+//! NULL, and `\\ \t \n \r \0` inside values.
+//!
+//! Pure. Must never let a value's bytes look like a separator, and must never guess at an escape it did not write.
+
+use crate::value::Cell;
+
+/// Writes one row, with its newline.
+pub(super) fn write<'a>(out: &mut Vec<u8>, cells: impl IntoIterator<Item = Option<&'a [u8]>>) {
+    for (position, cell) in cells.into_iter().enumerate() {
+        if position > 0 {
+            out.push(b'\t');
+        }
+        let Some(bytes) = cell else {
+            out.extend_from_slice(b"\\N");
+            continue;
+        };
+        for byte in bytes {
+            match byte {
+                b'\\' => out.extend_from_slice(b"\\\\"),
+                b'\t' => out.extend_from_slice(b"\\t"),
+                b'\n' => out.extend_from_slice(b"\\n"),
+                b'\r' => out.extend_from_slice(b"\\r"),
+                0 => out.extend_from_slice(b"\\0"),
+                other => out.push(*other),
+            }
+        }
+    }
+    out.push(b'\n');
+}
+
+/// Reads one row, without its newline; `None` where it is not what [`write`] writes.
+pub(super) fn read(line: &[u8]) -> Option<Vec<Cell>> {
+    line.split(|byte| *byte == b'\t').map(field).collect()
+}
+
+fn field(text: &[u8]) -> Option<Cell> {
+    if text == b"\\N" {
+        return Some(None);
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.iter();
+    while let Some(byte) = rest.next() {
+        if *byte != b'\\' {
+            bytes.push(*byte);
+            continue;
+        }
+        bytes.push(match rest.next()? {
+            b'\\' => b'\\',
+            b't' => b'\t',
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b'0' => 0,
+            _ => return None,
+        });
+    }
+    Some(Some(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_row_comes_back(
+            row in proptest::collection::vec(
+                proptest::option::of(proptest::collection::vec(
+                    prop_oneof![any::<u8>(), Just(b'\\'), Just(b'N'), Just(b'\t'), Just(b'\n')],
+                    0..12,
+                )),
+                1..6,
+            ),
+        ) {
+            let mut text = Vec::new();
+            write(&mut text, row.iter().map(Option::as_deref));
+            prop_assert_eq!(text.pop(), Some(b'\n'));
+            prop_assert!(!text.contains(&b'\n'));
+            prop_assert_eq!(read(&text), Some(row));
+        }
+    }
+
+    #[test]
+    fn the_text_is_what_load_data_reads() {
+        let mut text = Vec::new();
+        write(
+            &mut text,
+            [None, Some(&b"\\N"[..]), Some(b"a\tb\nc\\"), Some(b"")],
+        );
+        assert_eq!(text, b"\\N\t\\\\N\ta\\tb\\nc\\\\\t\n");
+        assert_eq!(read(b"a\\x"), None);
+        assert_eq!(read(b"a\\"), None);
+    }
+}

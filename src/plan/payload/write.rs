@@ -1,0 +1,228 @@
+//! Writing payloads: a folder under a temporary name until the plan has its id, and the files in it.
+
+use super::tsv;
+use crate::diff::rows::{RowChange, RowKind};
+use crate::plan::Payload;
+use crate::plan::file::sync_folder;
+use crate::refusal::Problem;
+use crate::value::{Cell, Value, to_hex};
+use anyhow::{Context as _, Result, bail};
+use sha2::{Digest as _, Sha256};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use tempfile::TempDir;
+
+/// The folder that a plan's payloads are written to. Clones are the same folder; it is removed again unless published.
+#[derive(Debug, Clone)]
+pub struct PayloadFolder {
+    parent: PathBuf,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    folder: Option<TempDir>,
+    files: u32,
+}
+
+impl PayloadFolder {
+    /// Creates the folder-to-be beside a plan file that will stand in `parent`. Nothing is made on disk before the
+    /// first payload.
+    pub fn new(parent: &Path) -> Self {
+        Self {
+            parent: parent.to_owned(),
+            state: Arc::default(),
+        }
+    }
+
+    /// Gets the files onto the disk and gives the folder the plan's id for a name. Without a payload nothing is made.
+    ///
+    /// # Errors
+    /// When the folder cannot be renamed.
+    pub fn publish(self, plan_id: &str) -> Result<()> {
+        let Some(folder) = self.locked()?.folder.take() else {
+            return Ok(());
+        };
+        let target = self.parent.join(plan_id);
+        let store = || -> io::Result<()> {
+            sync_folder(folder.path())?;
+            fs::rename(folder.path(), &target)?;
+            sync_folder(&self.parent)
+        };
+        store().map_err(|error| cannot_write(&target, &error))?;
+        // Its name has gone to the plan: there is nothing left to remove.
+        drop(folder.keep());
+        Ok(())
+    }
+
+    fn locked(&self) -> Result<std::sync::MutexGuard<'_, State>> {
+        match self.state.lock() {
+            Ok(state) => Ok(state),
+            Err(_) => bail!("another thread failed while it made a payload file"),
+        }
+    }
+
+    fn create(&self) -> Result<(String, PathBuf, File)> {
+        let mut state = self.locked()?;
+        if state.folder.is_none() {
+            let made = fs::create_dir_all(&self.parent).and_then(|()| {
+                tempfile::Builder::new()
+                    .prefix(".payload-")
+                    .suffix(".tmp")
+                    .tempdir_in(&self.parent)
+            });
+            state.folder = Some(made.map_err(|error| cannot_write(&self.parent, &error))?);
+        }
+        let folder = state
+            .folder
+            .as_ref()
+            .context("the payload folder is gone")?
+            .path()
+            .to_owned();
+        state.files += 1;
+        let name = format!("{:04}.tsv.zst", state.files);
+        let path = folder.join(&name);
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        {
+            use std::os::unix::fs::OpenOptionsExt as _;
+            options.mode(0o600);
+        }
+        let file = options
+            .open(&path)
+            .map_err(|error| cannot_write(&path, &error))?;
+        Ok((name, path, file))
+    }
+}
+
+/// Writes one payload file, row by row.
+pub struct PayloadWriter {
+    name: String,
+    path: PathBuf,
+    kind: RowKind,
+    encoder: zstd::Encoder<'static, Hashing>,
+    line: Vec<u8>,
+    raw_bytes: u64,
+}
+
+impl PayloadWriter {
+    /// Creates the next file of a folder.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub fn create(folder: &PayloadFolder, kind: RowKind) -> Result<Self> {
+        let (name, path, file) = folder.create()?;
+        let hashing = Hashing {
+            file,
+            hash: Sha256::new(),
+            bytes: 0,
+        };
+        let encoder = zstd::Encoder::new(hashing, 3)
+            .with_context(|| format!("cannot compress payload {}", path.display()))?;
+        Ok(Self {
+            name,
+            path,
+            kind,
+            encoder,
+            line: Vec::new(),
+            raw_bytes: 0,
+        })
+    }
+
+    /// Writes one row.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn row(&mut self, row: &RowChange) -> Result<()> {
+        self.line.clear();
+        let cells = cells(self.kind, row);
+        tsv::write(&mut self.line, cells.iter().map(Option::as_deref));
+        self.encoder
+            .write_all(&self.line)
+            .map_err(|error| cannot_write(&self.path, &error))?;
+        self.raw_bytes += self.line.len() as u64;
+        Ok(())
+    }
+
+    /// Ends the file and gets it onto the disk.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn finish(self) -> Result<Payload> {
+        let failed = |error: io::Error| cannot_write(&self.path, &error);
+        let hashing = self.encoder.finish().map_err(failed)?;
+        hashing.file.sync_all().map_err(failed)?;
+        Ok(Payload {
+            file: self.name,
+            sha256: to_hex(&hashing.hash.finalize()),
+            bytes: hashing.bytes,
+            raw_bytes: self.raw_bytes,
+        })
+    }
+}
+
+fn cells(kind: RowKind, row: &RowChange) -> Vec<Cell> {
+    let text = |text: &String| text.clone().into_bytes();
+    let mut cells = Vec::new();
+    if kind != RowKind::Insert {
+        cells.push(row.before_hash.as_ref().map(text));
+    }
+    if kind != RowKind::Delete {
+        cells.push(row.after_hash.as_ref().map(text));
+    }
+    if let Some((before, after)) = row.copies {
+        cells.push(Some(before.to_string().into_bytes()));
+        cells.push(Some(after.to_string().into_bytes()));
+    }
+    match (&row.before, &row.after) {
+        (Some(before), Some(after)) => {
+            for (before, after) in before.iter().zip(after) {
+                cells.push(before.to_cell());
+                cells.push(after.to_cell());
+            }
+        }
+        (only, None) | (None, only) => {
+            cells.extend(only.iter().flatten().map(Value::to_cell));
+        }
+    }
+    cells
+}
+
+/// Hashes and counts what goes into the file.
+struct Hashing {
+    file: File,
+    hash: Sha256,
+    bytes: u64,
+}
+
+impl Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hash.update(&bytes[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> anyhow::Error {
+    let remedy = match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "free some space (`driftwarden prune` removes old plans) and run the command again"
+        }
+        ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists => {
+            "a plan of this very second has that id: run the command again"
+        }
+        _ => "check the plan folder and its permissions",
+    };
+    Problem::new(
+        format!("cannot write payload {}: {error}", path.display()),
+        remedy,
+    )
+    .into()
+}
