@@ -172,6 +172,23 @@ impl Remote {
     }
 }
 
+impl Config {
+    /// Returns the environment variables that hold secrets: no child process gets them.
+    pub fn secret_variables(&self) -> Vec<String> {
+        let sources = [self.remote.password_source(), self.local.password_source()];
+        let mut names: Vec<String> = sources
+            .iter()
+            .flat_map(|source| [source.variable.unwrap_or_default(), source.default_variable])
+            .chain([self.mask_key_env.as_str()])
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+}
+
 impl Local {
     /// Returns where the account's password comes from.
     pub fn password_source(&self) -> secret::Source<'_> {

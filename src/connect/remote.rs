@@ -43,7 +43,7 @@ pub struct TunnelFailed;
 
 impl fmt::Display for TunnelFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the tunnel could not be opened")
+        f.write_str("opening the ssh tunnel")
     }
 }
 
@@ -53,6 +53,7 @@ impl std::error::Error for TunnelFailed {}
 struct Link {
     ssh: config::Ssh,
     settings: config::Remote,
+    hidden: Vec<String>,
     /// Read once, when the tunnel is there: a password command may ask its user for something.
     password: OnceLock<Option<Secret>>,
     statement_limit: Duration,
@@ -70,6 +71,7 @@ impl Remote {
         let link = Arc::new(Link {
             ssh: config.ssh.clone(),
             settings: config.remote.clone(),
+            hidden: config.secret_variables(),
             password: OnceLock::new(),
             statement_limit: config.remote_limits.max_execution_time.0,
             tunnel: Mutex::new(None),
@@ -162,7 +164,9 @@ impl Link {
         }
         let tunnel = match &mut *slot {
             Some(tunnel) => tunnel,
-            empty => empty.insert(Tunnel::open(&self.ssh, &self.settings).context(TunnelFailed)?),
+            empty => empty.insert(
+                Tunnel::open(&self.ssh, &self.settings, &self.hidden).context(TunnelFailed)?,
+            ),
         };
         tunnel.verify()?;
         let opts = login::options(

@@ -3,28 +3,19 @@
 use crate::config;
 use crate::refusal::Problem;
 use crate::retry::Transient;
-use anyhow::{Error, anyhow};
+use anyhow::Error;
 
-/// Describes a failed login.
-pub(super) fn login(failure: &openssh::Error, ssh: &config::Ssh) -> Error {
-    let said = match failure {
-        openssh::Error::Connect(cause) => cause.to_string(),
-        other => format!("{other}"),
-    };
-    if let openssh::Error::Connect(cause) = failure
-        && cause.kind() == std::io::ErrorKind::NotFound
-        && !said.contains(':')
-    {
-        return anyhow!(Problem::new(
-            "the program `ssh` was not found",
-            "install the OpenSSH client (openssh-client) and see that `ssh` is in PATH",
-        ));
-    }
-    from_text(&said, ssh)
+/// Describes an ssh that could not be started.
+pub(super) fn not_started(failure: std::io::Error) -> Error {
+    let problem = Problem::new(
+        "the program `ssh` could not be started",
+        "install the OpenSSH client (openssh-client) and see that `ssh` is in PATH",
+    );
+    Error::new(failure).context(problem)
 }
 
 /// Describes a failed login from what ssh wrote.
-fn from_text(said: &str, ssh: &config::Ssh) -> Error {
+pub(super) fn login(said: &str, ssh: &config::Ssh) -> Error {
     let target = target(ssh);
     let has = |text: &str| said.contains(text);
     let by_hand = by_hand(ssh);
@@ -111,6 +102,7 @@ fn last_words(said: &str) -> String {
     let lines: Vec<&str> = said
         .lines()
         .map(str::trim)
+        .map(|line| line.strip_prefix("ssh: ").unwrap_or(line))
         .filter(|line| !line.is_empty() && !line.starts_with('@'))
         .collect();
     lines[lines.len().saturating_sub(2)..].join("; ")
@@ -180,7 +172,7 @@ mod tests {
             config_file: None,
             known_hosts: config::KnownHosts::Strict,
         };
-        let error = from_text(said, &ssh);
+        let error = login(said, &ssh);
         assert!(remedy_of(&error).is_some_and(|remedy| !remedy.is_empty()));
         (format!("{error:#}"), is_transient(&error))
     }
