@@ -7,6 +7,7 @@ use super::Config;
 use super::check::{check, unsupported_yet};
 use crate::refusal::Problem;
 use anyhow::{Context, Result, bail};
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -131,7 +132,7 @@ fn describe(path: &str, said: &str, place: Option<(usize, usize)>) -> String {
         format!("`{path}`: {said}")
     };
     if let Some((line, column)) = place.filter(|(line, _)| *line > 0) {
-        text.push_str(&format!(" (line {line}, column {column})"));
+        let _ = write!(text, " (line {line}, column {column})");
     }
     text
 }
@@ -140,9 +141,9 @@ fn humane(said: &str) -> String {
     if let Some((found, known)) = unknown_field(said) {
         let mut text = format!("unknown key `{found}`");
         if let Some(meant) = nearest(&found, &known) {
-            text.push_str(&format!("; did you mean `{meant}`?"));
+            let _ = write!(text, "; did you mean `{meant}`?");
         } else if !known.is_empty() {
-            text.push_str(&format!("; expected one of `{}`", known.join("`, `")));
+            let _ = write!(text, "; expected one of `{}`", known.join("`, `"));
         }
         return text;
     }

@@ -5,6 +5,18 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+/// Files of git's own folder that show that the user is in the middle of something.
+const BUSY: [&str; 8] = [
+    "MERGE_HEAD",
+    "CHERRY_PICK_HEAD",
+    "REVERT_HEAD",
+    "BISECT_LOG",
+    "rebase-merge",
+    "rebase-apply",
+    "sequencer",
+    "index.lock",
+];
+
 /// What became of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -34,16 +46,6 @@ pub(super) fn commit(path: &Path, message: &str) -> Outcome {
         return Outcome::Skipped("outside a git repository");
     };
     let state = Path::new(state.trim_end());
-    const BUSY: [&str; 8] = [
-        "MERGE_HEAD",
-        "CHERRY_PICK_HEAD",
-        "REVERT_HEAD",
-        "BISECT_LOG",
-        "rebase-merge",
-        "rebase-apply",
-        "sequencer",
-        "index.lock",
-    ];
     if BUSY.iter().any(|name| state.join(name).exists()) {
         return Outcome::Skipped("git is in the middle of something");
     }

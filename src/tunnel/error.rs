@@ -4,6 +4,7 @@ use crate::config;
 use crate::refusal::Problem;
 use crate::retry::Transient;
 use anyhow::Error;
+use std::fmt::Write as _;
 
 /// Describes an ssh that could not be started.
 pub(super) fn not_started(failure: std::io::Error) -> Error {
@@ -135,7 +136,7 @@ fn target(ssh: &config::Ssh) -> String {
     }
     target.push_str(&ssh.host);
     if let Some(port) = ssh.port {
-        target.push_str(&format!(" (port {port})"));
+        let _ = write!(target, " (port {port})");
     }
     target
 }
@@ -143,16 +144,16 @@ fn target(ssh: &config::Ssh) -> String {
 fn by_hand(ssh: &config::Ssh) -> String {
     let mut command = String::from("ssh");
     if let Some(file) = &ssh.config_file {
-        command.push_str(&format!(" -F {}", file.display()));
+        let _ = write!(command, " -F {}", file.display());
     }
     if let Some(file) = &ssh.identity_file {
-        command.push_str(&format!(" -i {}", file.display()));
+        let _ = write!(command, " -i {}", file.display());
     }
     if let Some(port) = ssh.port {
-        command.push_str(&format!(" -p {port}"));
+        let _ = write!(command, " -p {port}");
     }
     if let Some(user) = &ssh.user {
-        command.push_str(&format!(" -l {user}"));
+        let _ = write!(command, " -l {user}");
     }
     format!("{command} {}", ssh.host)
 }

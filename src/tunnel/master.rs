@@ -8,6 +8,7 @@ use crate::config;
 use crate::interrupt;
 use crate::refusal::Problem;
 use anyhow::{Context, Result, bail};
+use std::fmt::Write as _;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
@@ -177,7 +178,7 @@ fn ssh_config(ssh: &config::Ssh, directory: &Path) -> Result<PathBuf> {
         None => vec!["~/.ssh/config".into(), "/etc/ssh/ssh_config".into()],
     };
     for file in users {
-        text.push_str(&format!("Include \"{}\"\n", file.display()));
+        let _ = writeln!(text, "Include \"{}\"", file.display());
     }
     fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
     Ok(path)
