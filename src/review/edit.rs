@@ -1,0 +1,1 @@
+//! `review --edit`: the decisions of a plan as YAML in an editor.
