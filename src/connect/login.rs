@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A frozen server is given up on after the statement's own limit and this.
-const READ_GRACE: Duration = Duration::from_secs(15);
+const READ_GRACE: Duration = Duration::from_secs(10);
 /// The largest packet that the protocol knows; what may be sent is the server's own limit.
 const LARGEST_PACKET: usize = 1 << 30;
 

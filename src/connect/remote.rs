@@ -25,6 +25,8 @@ pub type Notice = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct Remote {
     link: Arc<Link>,
     server: ServerInfo,
+    /// The login that `open` made, until the first session takes it.
+    spare: Mutex<Option<Wire>>,
     delays: Delays,
     notice: Notice,
 }
@@ -88,24 +90,43 @@ impl Remote {
         );
         Ok(Self {
             server: wire.info.clone(),
+            spare: Mutex::new(Some(wire)),
             link,
             delays,
             notice,
         })
     }
 
-    /// Opens another session through the same tunnel; through a new one where that has died. One attempt.
+    /// Opens another session through the same tunnel; through a new one where that has died. What may pass is tried
+    /// again along `retry.delays`.
     ///
     /// # Errors
     /// As for [`Remote::open`]; also when another server answers than at the start.
     pub fn session(&self) -> Result<RemoteSession> {
+        let step = "opening another session on the remote server";
+        let spare = self
+            .spare
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        match spare {
+            Some(wire) => Ok(self.session_on(wire)),
+            None => retry::attempt(&self.delays, step, &*self.notice, || self.try_session()),
+        }
+    }
+
+    fn try_session(&self) -> Result<RemoteSession> {
         let wire = self.link.login()?;
         login::same_as_before(&self.server, &wire.info)?;
-        Ok(RemoteSession {
+        Ok(self.session_on(wire))
+    }
+
+    fn session_on(&self, wire: Wire) -> RemoteSession {
+        RemoteSession {
             wire,
             link: Arc::clone(&self.link),
             snapshot: false,
-        })
+        }
     }
 
     /// Runs a step, and runs it again along `retry.delays` while it fails for a reason that may pass; each time with a
@@ -130,7 +151,7 @@ impl Remote {
     }
 
     fn renew(&self, session: &mut RemoteSession, snapshot: bool) -> Result<()> {
-        let mut new = self.session()?;
+        let mut new = self.try_session()?;
         new.end_query_of(session);
         if snapshot {
             new.start_snapshot()?;
@@ -158,6 +179,11 @@ impl Remote {
 impl Link {
     /// Logs in through the tunnel, opening it first where there is none or it has died.
     fn login(&self) -> Result<Wire> {
+        self.login_within(self.statement_limit)
+    }
+
+    /// Logs in to a session whose statements may take that long.
+    fn login_within(&self, limit: Duration) -> Result<Wire> {
         let mut slot = self.tunnel.lock().unwrap_or_else(PoisonError::into_inner);
         if slot.as_ref().is_some_and(|tunnel| !tunnel.is_alive()) {
             drop(slot.take());
@@ -172,14 +198,14 @@ impl Link {
         let opts = login::options(
             &self.settings.user,
             self.password()?.map(Secret::reveal),
-            Some(self.statement_limit),
+            Some(limit),
         );
         let opts = match tunnel.endpoint() {
             Endpoint::Port(port) => opts.ip_or_hostname(Some("127.0.0.1")).tcp_port(*port),
             Endpoint::Socket(path) => opts.socket(Some(path.to_string_lossy())),
         };
         let mut place = self.place();
-        let limit = u64::try_from(self.statement_limit.as_millis()).unwrap_or(u64::MAX);
+        let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
         login::open(opts, &place, Arc::clone(&self.tally), |vendor| {
             session::remote_setup(vendor, limit)
         })
@@ -277,7 +303,8 @@ impl Drop for RemoteSession {
         if self.wire.gone != Gone::Abandoned {
             return;
         }
-        if let Ok(mut wire) = self.link.login() {
+        // Not for long: this may be the end of the command.
+        if let Ok(mut wire) = self.link.login_within(Duration::ZERO) {
             drop(wire.execute(&session::kill_query(self.wire.connection_id)));
         }
     }
@@ -306,7 +333,10 @@ impl Reader for RemoteSession {
     }
 }
 
-#[allow(dead_code, reason = "proves that a session can move to another thread")]
-fn assert_send(session: RemoteSession) -> impl Send {
-    session
+#[allow(
+    dead_code,
+    reason = "proves that a session can move to another thread, and the remote be used from several"
+)]
+fn assert_threads(session: RemoteSession, remote: Remote) -> (impl Send, impl Send + Sync) {
+    (session, remote)
 }
