@@ -139,13 +139,31 @@ fn wait(child: &mut Child) -> Result<Option<ExitStatus>> {
             return Ok(Some(status));
         }
         if started.elapsed() > LOGIN_TIMEOUT || interrupt::requested() {
-            drop(child.kill());
-            drop(child.wait());
+            end(child);
             interrupt::check()?;
             return Ok(None);
         }
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Ends an ssh that is still logging in, with the proxy command it may have started.
+fn end(child: &mut Child) {
+    let group = format!("-{}", child.id());
+    drop(
+        Command::new("kill")
+            .args(["-TERM", "--", &group])
+            .stderr(Stdio::null())
+            .status(),
+    );
+    for _ in 0..50 {
+        if matches!(child.try_wait(), Ok(Some(_))) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    drop(child.kill());
+    drop(child.wait());
 }
 
 /// Writes the config that ssh runs with: what we insist on, then the user's. In ssh's configs the first value wins.
