@@ -156,9 +156,17 @@ fn replace_definer(
         return Ok(None);
     }
     let (user, host) = &accounts.own;
-    object
-        .create
-        .replace_range(head.definer_at, &format!("{}@{}", ident(user), ident(host)));
+    // As the server quotes it under the object's own sql_mode: the texts are compared.
+    let in_double_quotes = object.create[head.definer_at.clone()].starts_with('"');
+    let quoted = |name: &str| {
+        if in_double_quotes {
+            format!("\"{}\"", name.replace('"', "\"\""))
+        } else {
+            ident(name)
+        }
+    };
+    let account = format!("{}@{}", quoted(user), quoted(host));
+    object.create.replace_range(head.definer_at, &account);
     object.definer = Some(
         Account {
             user: user.clone(),

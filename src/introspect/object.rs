@@ -1,10 +1,10 @@
 //! Reads the answer of `SHOW CREATE VIEW|TRIGGER|PROCEDURE|FUNCTION|EVENT`.
 //!
-//! Must never change a text beyond taking a view's own database from the front of its name.
+//! Must never change a text beyond taking a view's own database out of it, where that is certain.
 
 use super::{ListedObject, text};
 use crate::connect::Row;
-use crate::schema::statement;
+use crate::schema::statement::{self, view::without_own_database};
 use crate::schema::{Object, ObjectKind};
 
 /// Reads an object; an error says why it cannot be handled.
@@ -22,7 +22,7 @@ pub(super) fn read(listed: &ListedObject, row: &Row) -> Result<Object, String> {
     let head = statement::head(&create, &sql_mode)
         .map_err(|found| format!("its CREATE text holds {found}"))?;
     let create = if listed.kind == ObjectKind::View {
-        without(&create, &head.database_at)
+        without_own_database(&create, &listed.name.database)?
     } else {
         create
     };
@@ -87,8 +87,4 @@ fn readable(create: &[u8], charset_client: &str) -> Result<String, String> {
              create it again over a utf8mb4 connection"
         )),
     }
-}
-
-fn without(text: &str, range: &std::ops::Range<usize>) -> String {
-    format!("{}{}", &text[..range.start], &text[range.end..])
 }

@@ -10,6 +10,23 @@ pub fn entry_id(database: &str, object: &str, what: &str) -> String {
     format!("{}.{}.{what}", encoded(database), encoded(object))
 }
 
+/// Returns the database, the object and the last part of an id, with their special characters; `None` for a text that
+/// [`entry_id`] would not make.
+pub fn parts(id: &str) -> Option<(String, String, String)> {
+    let mut fields = id.split('.');
+    let (database, object, what) = (fields.next()?, fields.next()?, fields.next()?);
+    let (database, object) = (decoded(database)?, decoded(object)?);
+    let exact = entry_id(&database, &object, what) == id;
+    exact.then(|| (database, object, what.to_owned()))
+}
+
+fn decoded(name: &str) -> Option<String> {
+    percent_encoding::percent_decode_str(name)
+        .decode_utf8()
+        .ok()
+        .map(std::borrow::Cow::into_owned)
+}
+
 fn encoded(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for character in name.chars() {
@@ -42,6 +59,7 @@ mod tests {
     proptest! {
         #[test]
         fn different_names_have_different_ids(one in "\\PC{1,6}", two in "\\PC{1,6}", three in "\\PC{1,6}", four in "\\PC{1,6}") {
+            prop_assert_eq!(parts(&entry_id(&one, &two, "x")), Some((one.clone(), two.clone(), "x".to_owned())));
             prop_assume!((&one, &two) != (&three, &four));
             prop_assert_ne!(entry_id(&one, &two, "x"), entry_id(&three, &four, "x"));
         }

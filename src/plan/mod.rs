@@ -11,6 +11,7 @@ pub mod entry_id;
 pub(crate) mod example;
 pub mod file;
 pub mod link;
+pub mod object_entries;
 pub mod order;
 pub mod payload;
 pub mod pretty;

@@ -42,7 +42,7 @@ pub struct Object {
     /// Its name, without the database.
     pub name: String,
     /// The statement that creates it, from the server's `SHOW CREATE`, with its DEFINER clause as the server prints
-    /// it. A view's is without the database in front of its own name; a trigger's may have it, as whoever wrote it
+    /// it. A view's is without its own database (`statement::view`); a trigger's may have it, as whoever wrote it
     /// did.
     pub create: String,
     /// The `DEFINER` account as `user@host` (a role of MariaDB: its name), where the text has one.

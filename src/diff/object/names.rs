@@ -3,6 +3,7 @@
 //! Must never take a column, a variable or a string for a database: an identifier counts where a dot follows it, and
 //! only where nothing else in the text bears the database's name.
 
+use crate::schema::statement::view::view_names;
 use crate::schema::statement::{self, LexMode, Token, TokenKind, tokens};
 use crate::schema::{Object, ObjectKind, ObjectName};
 use crate::sql::ident;
@@ -120,29 +121,14 @@ fn role(
     }
 }
 
-/// Returns the objects of the named databases that a text refers to by their full names.
+/// Returns the tables, views and stored functions that a view of a database refers to.
 ///
 /// # Errors
-/// A text that cannot be split into tokens.
-pub fn references(
-    object: &Object,
-    databases: &BTreeSet<&str>,
-) -> Result<BTreeSet<ObjectName>, String> {
-    let tokens = tokens(&object.create, LexMode::from_sql_mode(&object.sql_mode))?;
-    let mut found = BTreeSet::new();
-    for (place, window) in tokens.windows(3).enumerate() {
-        let [database, dot, name] = window else {
-            continue;
-        };
-        let inside = place > 0 && tokens[place - 1].is_symbol('.');
-        if inside || !dot.is_symbol('.') {
-            continue;
-        }
-        if let (Some(database), Some(name)) = (database.name(), name.name())
-            && databases.contains(database)
-        {
-            found.insert(ObjectName::new(database, name));
-        }
-    }
-    Ok(found)
+/// A text that cannot be read.
+pub fn references(view: &Object, database: &str) -> Result<BTreeSet<ObjectName>, String> {
+    let names = view_names(&view.create)?;
+    let all = names.tables.into_iter().chain(names.functions);
+    Ok(all
+        .map(|(of, name)| ObjectName::new(of.unwrap_or_else(|| database.to_owned()), name))
+        .collect())
 }

@@ -157,17 +157,6 @@ fn vendors_differ_without_a_difference() {
 }
 
 #[test]
-fn references_are_full_names_outside_of_strings() {
-    let view = object(
-        ObjectKind::View,
-        "CREATE VIEW `x` AS select `t`.`a`,`shop`.`f`(1),'shop.no' from `shop`.`t` join `other`.`u`",
-    );
-    let found = references(&view, &BTreeSet::from(["shop"])).unwrap();
-    let names: Vec<String> = found.iter().map(ToString::to_string).collect();
-    assert_eq!(names, ["shop.f", "shop.t"]);
-}
-
-#[test]
 fn functions_that_local_refuses_are_told() {
     let accounts = LocalAccounts {
         takes_any_function: false,

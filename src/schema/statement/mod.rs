@@ -9,6 +9,7 @@
 mod body;
 pub mod head;
 pub mod lexer;
+pub mod view;
 
 pub use head::{Account, Head};
 pub use lexer::{LexMode, Token, TokenKind, tokens};

@@ -1,0 +1,169 @@
+//! Two databases on one real server, made equal: run with `DRIFTWARDEN_TEST_SOCKET=… cargo test --lib -- --ignored server_tests`.
+
+use super::*;
+use crate::config;
+use crate::connect::{LocalSession, ObjectEnvironment, Reader as _};
+use crate::introspect;
+use crate::plan::order;
+
+const REMOTE: &str = "objects_remote";
+const LOCAL: &str = "objects_local";
+
+fn session() -> LocalSession {
+    let socket = std::env::var("DRIFTWARDEN_TEST_SOCKET").expect("DRIFTWARDEN_TEST_SOCKET");
+    LocalSession::open(&config::Local {
+        socket: Some(socket.into()),
+        host: None,
+        port: None,
+        user: "root".to_owned(),
+        password_env: None,
+        password_command: None,
+        defaults_file: None,
+        password: Some(serde_json::from_str("\"\"").unwrap()),
+        allow_non_loopback: false,
+    })
+    .unwrap()
+}
+
+fn fill(session: &mut LocalSession, database: &str, statements: &[&str]) {
+    for sql in [
+        format!("DROP DATABASE IF EXISTS {database}"),
+        format!("CREATE DATABASE {database} CHARACTER SET utf8mb4"),
+        format!("USE {database}"),
+        "SET SESSION sql_mode = 'STRICT_TRANS_TABLES', foreign_key_checks = 0".to_owned(),
+        "CREATE TABLE t (a INT PRIMARY KEY, b VARCHAR(20))".to_owned(),
+    ] {
+        session.execute(&sql).unwrap();
+    }
+    for sql in statements {
+        session
+            .execute(&sql.replace("{db}", database))
+            .unwrap_or_else(|error| panic!("{sql}: {error:#}"));
+    }
+    session.reset_environment().unwrap();
+}
+
+fn plan(session: &mut LocalSession) -> ObjectPlan {
+    let found = introspect::databases(session, &[REMOTE.to_owned(), LOCAL.to_owned()]).unwrap();
+    let accounts = introspect::local_accounts(session).unwrap();
+    let vendor = session.server().vendor;
+    assert!(found[0].unknown.is_empty(), "{:?}", found[0].unknown);
+    assert_eq!(found[0].unsupported, []);
+    object_entries(&Request {
+        context: Context {
+            remote: vendor,
+            local: vendor,
+            accounts: &accounts,
+            databases: &[(REMOTE.to_owned(), LOCAL.to_owned())],
+        },
+        pairs: &[Pair {
+            local: &found[1],
+            remote: &found[0],
+        }],
+        schema_entries: &[],
+        selects: &|_, _| true,
+        keeps_local: &|_, _| false,
+    })
+}
+
+fn apply(session: &mut LocalSession, plan: ObjectPlan) {
+    let mut entries = plan.entries;
+    order::order(&mut entries).unwrap();
+    for entry in entries {
+        let environment = entry.environment.unwrap();
+        session
+            .set_environment(&ObjectEnvironment {
+                sql_mode: environment.sql_mode,
+                charset_client: environment.character_set_client,
+                collation_connection: environment.collation_connection,
+                time_zone: environment.time_zone,
+                database: LOCAL.to_owned(),
+            })
+            .unwrap();
+        for sql in &entry.sql {
+            session
+                .execute(sql)
+                .unwrap_or_else(|error| panic!("{sql}: {error:#}"));
+        }
+        session.reset_environment().unwrap();
+    }
+}
+
+/// Tricky objects of every kind; `{db}` stands for the database's name.
+const OBJECTS: &[&str] = &[
+    "CREATE FUNCTION f1(x VARCHAR(10)) RETURNS VARCHAR(20) DETERMINISTIC RETURN CONCAT(x, 'é;')",
+    "CREATE FUNCTION f2() RETURNS DECIMAL(10,2) UNSIGNED READS SQL DATA SQL SECURITY INVOKER COMMENT 'it''s' BEGIN DECLARE x INT DEFAULT 0; IF x THEN RETURN 1; END IF; RETURN (SELECT COUNT(*) FROM t); END",
+    r#"CREATE VIEW z_first AS SELECT a, UPPER(b) AS b, 'x''y\\z "q" {db}.t' AS s FROM t WHERE a > 0 WITH CASCADED CHECK OPTION"#,
+    "CREATE ALGORITHM = MERGE SQL SECURITY INVOKER VIEW a_last AS SELECT z.a, f1(z.b) AS fb FROM {db}.z_first z",
+    "CREATE PROCEDURE p1(IN a INT, OUT b INT) BEGIN DECLARE i INT DEFAULT 0; WHILE i < a DO SET i = i + 1; END WHILE; SET b = i; /* c; */ END",
+    "CREATE PROCEDURE `p;x``y`() SELECT 1 -- nothing; more\n",
+    "CREATE PROCEDURE p2() BEGIN DECLARE done INT; DECLARE EXIT HANDLER FOR NOT FOUND, SQLEXCEPTION BEGIN SET done = 1; END; l: LOOP CASE done WHEN 1 THEN LEAVE l; ELSE SET done = CASE WHEN done THEN IF(1,2,3) END; END CASE; END LOOP l; REPEAT SET done = 1; UNTIL done END REPEAT; END",
+    "CREATE TRIGGER {db}.tr1 BEFORE INSERT ON {db}.t FOR EACH ROW BEGIN IF NEW.b IS NULL THEN SET NEW.b = 'x;'; END IF; END",
+    "CREATE TRIGGER tr0 BEFORE INSERT ON t FOR EACH ROW PRECEDES tr1 SET NEW.b = CONCAT(NEW.b, '!')",
+    "CREATE TRIGGER tr9 AFTER DELETE ON t FOR EACH ROW SET @gone = OLD.a",
+    "SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES', time_zone = 'SYSTEM'",
+    r#"CREATE PROCEDURE "p3"() SELECT 'a\', "b" FROM t"#,
+    "CREATE EVENT e1 ON SCHEDULE EVERY 1 DAY STARTS '2026-01-01 00:00:00' ON COMPLETION PRESERVE DISABLE COMMENT 'do' DO BEGIN DELETE FROM t WHERE a < 0; END",
+    "SET SESSION time_zone = '+03:00', collation_connection = utf8mb4_unicode_ci",
+    "CREATE EVENT e2 ON SCHEDULE EVERY 2 HOUR DO DELETE FROM {db}.t WHERE a < 0",
+    "CREATE DEFINER = `nobody`@`nowhere` PROCEDURE p4() SELECT 1",
+];
+
+fn ids(plan: &ObjectPlan) -> Vec<&str> {
+    plan.entries
+        .iter()
+        .inspect(|entry| {
+            println!(
+                "{} {:?}\n  {:?}\n  {:?}",
+                entry.id, entry.reasons, entry.before, entry.after
+            )
+        })
+        .map(|entry| entry.id.as_str())
+        .collect()
+}
+
+#[test]
+#[ignore = "needs a server: DRIFTWARDEN_TEST_SOCKET"]
+fn two_databases_become_equal() {
+    let mut session = session();
+    fill(&mut session, REMOTE, OBJECTS);
+    fill(&mut session, LOCAL, &[]);
+
+    let first = plan(&mut session);
+    assert_eq!(first.unsupported, []);
+    assert_eq!(first.entries.len(), OBJECTS.len() - 2);
+    assert_eq!(first.warnings.len(), 1, "{:?}", first.warnings);
+    apply(&mut session, first);
+    let second = plan(&mut session);
+    assert_eq!((ids(&second), &second.unsupported), (vec![], &vec![]));
+
+    // Drift: texts, settings, order of triggers, objects that only local has.
+    fill(
+        &mut session,
+        LOCAL,
+        &[
+            "CREATE VIEW z_first AS SELECT a FROM t",
+            "CREATE VIEW only_local AS SELECT a FROM t",
+            "CREATE PROCEDURE P1() SELECT 1",
+            "CREATE FUNCTION gone() RETURNS INT DETERMINISTIC RETURN 1",
+            "CREATE TRIGGER {db}.tr1 BEFORE INSERT ON {db}.t FOR EACH ROW BEGIN IF NEW.b IS NULL THEN SET NEW.b = 'x;'; END IF; END",
+            "CREATE TRIGGER tr0 BEFORE INSERT ON t FOR EACH ROW SET NEW.b = CONCAT(NEW.b, '!')",
+            "CREATE EVENT e2 ON SCHEDULE EVERY 3 HOUR DO DELETE FROM t",
+        ],
+    );
+    let drift = plan(&mut session);
+    assert_eq!(drift.unsupported, []);
+    assert!(
+        ids(&drift).contains(&"objects_local.tr1.alter_trigger"),
+        "{:?}",
+        ids(&drift)
+    );
+    apply(&mut session, drift);
+    let last = plan(&mut session);
+    assert_eq!((ids(&last), &last.unsupported), (vec![], &vec![]));
+    for database in [REMOTE, LOCAL] {
+        session
+            .execute(&format!("DROP DATABASE {database}"))
+            .unwrap();
+    }
+}
