@@ -8,6 +8,9 @@ mod create;
 pub mod grants;
 mod object;
 
+#[cfg(test)]
+mod tests;
+
 pub use grants::Grants;
 
 use crate::connect::{Reader, Row, server_code};
@@ -145,7 +148,7 @@ impl Survey {
 }
 
 /// Servers with `lower_case_table_names` hold names without regard to case; others answer for names in another case
-/// (information_schema compares so), which must not be taken for the database that was asked for.
+/// (`information_schema` compares so), which must not be taken for the database that was asked for.
 fn folded(name: &str, fold: bool) -> String {
     if fold {
         name.to_lowercase()

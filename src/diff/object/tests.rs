@@ -137,7 +137,7 @@ fn what_differs_is_named() {
     ");
     // Under a database collation that remote's database no longer has, nothing can be mended.
     let old = compare(same, same, |there| {
-        there.database_collation = "latin1_swedish_ci".to_owned()
+        there.database_collation = "latin1_swedish_ci".to_owned();
     });
     assert_eq!(old, Ok(Vec::new()));
 }

@@ -94,11 +94,11 @@ pub(super) fn adapt(object: &mut Object, local: Vendor) -> Result<(), String> {
         ));
     }
     if is_foreign_collation(&object.collation_connection, local) {
-        object.collation_connection = match local {
+        let known = match local {
             Vendor::MySql => "utf8mb4_0900_ai_ci",
             Vendor::MariaDb => "utf8mb4_general_ci",
-        }
-        .to_owned();
+        };
+        known.clone_into(&mut object.collation_connection);
     }
     if object.kind == ObjectKind::Function && local == Vendor::MySql {
         let aggregate = found

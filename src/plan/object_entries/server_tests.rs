@@ -5,17 +5,22 @@ use crate::config;
 use crate::connect::{LocalSession, ObjectEnvironment, Reader as _};
 use crate::introspect;
 use crate::plan::order;
+use crate::schema::Vendor;
 
 const REMOTE: &str = "objects_remote";
 const LOCAL: &str = "objects_local";
 
 fn session() -> LocalSession {
+    session_of("root")
+}
+
+fn session_of(user: &str) -> LocalSession {
     let socket = std::env::var("DRIFTWARDEN_TEST_SOCKET").expect("DRIFTWARDEN_TEST_SOCKET");
     LocalSession::open(&config::Local {
         socket: Some(socket.into()),
         host: None,
         port: None,
-        user: "root".to_owned(),
+        user: user.to_owned(),
         password_env: None,
         password_command: None,
         defaults_file: None,
@@ -110,16 +115,7 @@ const OBJECTS: &[&str] = &[
 ];
 
 fn ids(plan: &ObjectPlan) -> Vec<&str> {
-    plan.entries
-        .iter()
-        .inspect(|entry| {
-            println!(
-                "{} {:?}\n  {:?}\n  {:?}",
-                entry.id, entry.reasons, entry.before, entry.after
-            )
-        })
-        .map(|entry| entry.id.as_str())
-        .collect()
+    plan.entries.iter().map(|entry| entry.id.as_str()).collect()
 }
 
 #[test]
@@ -166,4 +162,111 @@ fn two_databases_become_equal() {
             .execute(&format!("DROP DATABASE {database}"))
             .unwrap();
     }
+}
+
+const SEEN: &str = "objects_seen";
+
+/// What an account with these grants (`{db}`: the database) sees.
+fn seen_by(root: &mut LocalSession, grants: &[&str]) -> Database {
+    root.execute("DROP USER IF EXISTS objects_ro@localhost")
+        .unwrap();
+    root.execute("CREATE USER objects_ro@localhost IDENTIFIED BY ''")
+        .unwrap();
+    for grant in grants {
+        let grant = grant.replace("{db}", "`objects\\_seen`");
+        root.execute(&format!("GRANT {grant} TO objects_ro@localhost"))
+            .unwrap();
+    }
+    let mut session = session_of("objects_ro");
+    introspect::databases(&mut session, &[SEEN.to_owned()])
+        .unwrap()
+        .remove(0)
+}
+
+fn kinds(database: &Database) -> BTreeSet<ObjectKind> {
+    database.objects.keys().map(|(kind, _)| *kind).collect()
+}
+
+#[test]
+#[ignore = "needs a server: DRIFTWARDEN_TEST_SOCKET"]
+fn what_an_account_cannot_see_is_never_absent() {
+    let mut root = session();
+    fill(&mut root, SEEN, OBJECTS);
+    root.execute("CREATE TABLE objects_seen.gone (a INT)")
+        .unwrap();
+    root.execute("CREATE VIEW objects_seen.broken AS SELECT a FROM objects_seen.gone")
+        .unwrap();
+    root.execute("DROP TABLE objects_seen.gone").unwrap();
+    let whole = introspect::databases(&mut root, &[SEEN.to_owned()])
+        .unwrap()
+        .remove(0);
+    assert_eq!(
+        whole.objects.len() + whole.unsupported.len(),
+        OBJECTS.len() - 1,
+        "{:?}",
+        whole.unsupported
+    );
+
+    let routines = match root.server().vendor {
+        Vendor::MySql => "SHOW_ROUTINE ON *.*",
+        Vendor::MariaDb => "SELECT ON mysql.proc",
+    };
+    let reader = ["SELECT, SHOW VIEW, TRIGGER, EVENT ON {db}.*", routines];
+    let seen = seen_by(&mut root, &reader);
+    assert_eq!(
+        (&seen.objects, &seen.unknown),
+        (&whole.objects, &BTreeMap::new()),
+        "{:?}",
+        seen.unsupported
+    );
+    assert_eq!(seen.tables_unknown, None);
+
+    let seen = seen_by(&mut root, &["SELECT, SHOW VIEW ON {db}.*"]);
+    let unknown: BTreeSet<_> = seen.unknown.keys().copied().collect();
+    assert_eq!(
+        unknown,
+        BTreeSet::from([
+            ObjectKind::Procedure,
+            ObjectKind::Function,
+            ObjectKind::Trigger,
+            ObjectKind::Event
+        ])
+    );
+    assert_eq!(kinds(&seen), BTreeSet::from([ObjectKind::View]));
+
+    // Names without bodies.
+    let seen = seen_by(&mut root, &["SELECT, EXECUTE ON {db}.*"]);
+    assert!(!seen.unknown.contains_key(&ObjectKind::Procedure));
+    assert_eq!(kinds(&seen), BTreeSet::new());
+    let named = |name: &str| {
+        seen.unsupported
+            .iter()
+            .find(|it| it.object == format!("objects_seen.{name}"))
+    };
+    assert!(named("p1").unwrap().reason.contains("not its body"));
+    assert!(
+        named("z_first").unwrap().reason.contains("may not read"),
+        "{:?}",
+        named("z_first")
+    );
+
+    // One table is not all of them.
+    let seen = seen_by(&mut root, &["SELECT ON objects_seen.t"]);
+    assert!(
+        seen.exists
+            && seen.tables_unknown.is_some()
+            && seen.unknown.contains_key(&ObjectKind::View)
+    );
+    assert_eq!(seen.tables.len(), 1);
+
+    // Everywhere is enough; MySQL shows the bodies of routines to whoever may read every table.
+    let seen = seen_by(&mut root, &["SELECT, SHOW VIEW, TRIGGER, EVENT ON *.*"]);
+    assert_eq!(
+        (&seen.objects, &seen.unknown),
+        (&whole.objects, &BTreeMap::new()),
+        "{:?}",
+        seen.unsupported
+    );
+    root.execute("DROP USER objects_ro@localhost").unwrap();
+    root.execute("DROP DATABASE objects_seen").unwrap();
 }

@@ -44,10 +44,10 @@ pub(super) fn keep_order<'a>(pair: Pair<'a>, changes: &mut Vec<Change<'a>>) {
         let mut in_order = true;
         for trigger in triggers {
             let place = here.iter().position(|it| it.name == trigger.name);
-            let changed = changes.iter().any(|change| is(change, database, trigger));
+            let already = changes.iter().any(|change| is(change, database, trigger));
             match place {
-                Some(place) if !changed && in_order && place >= last => last = place + 1,
-                Some(place) if !changed => {
+                Some(place) if !already && in_order && place >= last => last = place + 1,
+                Some(place) if !already => {
                     in_order = false;
                     // Equal to remote's, so local's own text is the one wanted.
                     changes.push(Change {

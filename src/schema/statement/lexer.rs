@@ -117,9 +117,9 @@ pub fn tokens(text: &str, mode: LexMode) -> Result<Vec<Token<'_>>, String> {
             ),
             b'$' => return Err(format!("a `$` outside of a name, at byte {at}")),
             b'.' if next.is_some_and(|byte| byte.is_ascii_digit())
-                && !found
+                && found
                     .last()
-                    .is_some_and(|last: &Token| last.name().is_some()) =>
+                    .is_none_or(|last: &Token| last.name().is_none()) =>
             {
                 (TokenKind::Number, 1 + number_length(&rest[1..]))
             }
@@ -223,7 +223,7 @@ fn comment_length(rest: &str, at: usize) -> Result<usize, String> {
     let content = &rest[2..2 + end];
     // An optimizer hint is split by MySQL with quotes in mind; a plain comment is not.
     if content.starts_with('+')
-        && (content.contains(['\'', '"']) || content.matches('`').count() % 2 != 0)
+        && (content.contains(['\'', '"']) || !content.matches('`').count().is_multiple_of(2))
     {
         return Err(format!(
             "an optimizer hint with a quote in it, at byte {at}"

@@ -180,7 +180,12 @@ fn statement() -> impl Strategy<Value = String> {
     leaf.prop_recursive(4, 24, 3, |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..3).prop_map(|parts| {
-                let body: String = parts.iter().map(|part| format!("{part}; ")).collect();
+                let body = parts.join("; ");
+                let body = if body.is_empty() {
+                    body
+                } else {
+                    format!("{body}; ")
+                };
                 format!("begin {body}end")
             }),
             (inner.clone(), inner.clone())
