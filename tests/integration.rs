@@ -1,1 +1,3 @@
 //! Integration tests against real servers and a real sshd.
+
+mod connect;
