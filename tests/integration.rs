@@ -1,3 +1,9 @@
 //! Integration tests against real servers and a real sshd.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking; clippy does not see that helpers belong to tests"
+)]
+
 mod connect;
