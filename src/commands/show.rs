@@ -1,14 +1,86 @@
 //! `driftwarden show`.
 
 use super::Context;
-use crate::cli::ShowArgs;
+use crate::cli::{Format, ShowArgs};
+use crate::plan::{Entry, Plan, digest, file};
 use crate::refusal::Problem;
+use crate::render::{ROWS_SHOWN, View, html, json, markdown, sql, text};
+use crate::review::Selector;
 use anyhow::Result;
+use globset::GlobBuilder;
 
-/// Runs the command.
+/// Renders a plan. A plan that was changed after it was made is rendered all the same, with a warning.
 ///
 /// # Errors
-/// Always, until the command lands.
-pub fn run(_args: &ShowArgs, _context: &mut Context<'_>) -> Result<u8> {
-    Err(Problem::new("`show` has not landed yet", "rebuild from a newer commit").into())
+/// When the plan cannot be read, or a selector matches nothing.
+pub fn run(args: &ShowArgs, context: &mut Context<'_>) -> Result<u8> {
+    let plan = file::read(&args.plan)?;
+    if let Err(error) = digest::verify(&plan) {
+        writeln!(context.err, "warning: {error}")?;
+    }
+    let mut view = View::new(&plan, Some(&args.plan));
+    view.entries = selected(args, &plan)?;
+    view.color = context.color;
+    view.limit = args.limit.unwrap_or(match args.format {
+        Format::Sql => u64::MAX,
+        _ => ROWS_SHOWN,
+    });
+    match args.format {
+        Format::Text => {
+            text::plan(&view, context.out)?;
+            if !view.is_part() {
+                let steps = text::next_steps(&plan, &args.plan);
+                write!(context.out, "\n{steps}")?;
+            }
+        }
+        Format::Json => json::plan(&view, context.out)?,
+        Format::Markdown => markdown::plan(&view, context.out)?,
+        Format::Html => html::plan(&view, context.out)?,
+        Format::Sql => sql::plan(&view, context.out)?,
+    }
+    Ok(0)
+}
+
+/// Returns the entries that `--entry` and `--table` leave.
+fn selected<'p>(args: &ShowArgs, plan: &'p Plan) -> Result<Vec<&'p Entry>> {
+    let mut entries = Vec::new();
+    for text in &args.entry {
+        let selector = Selector::parse(text)?;
+        selector.check(plan)?;
+        entries.push(selector);
+    }
+    let mut tables = Vec::new();
+    for text in &args.table {
+        let matched = plan.entries.iter().any(|entry| is_of_table(text, entry));
+        let known = plan.tables.iter().any(|table| table.table == *text);
+        if !matched && !known {
+            return Err(Problem::new(
+                format!("no entry of the plan is of table {text:?}"),
+                "name it `database.table`, or use a glob: 'shop.*'",
+            )
+            .into());
+        }
+        tables.push(text);
+    }
+    let wanted = |entry: &&Entry| {
+        (entries.is_empty() || entries.iter().any(|selector| selector.matches(entry)))
+            && (tables.is_empty() || tables.iter().any(|text| is_of_table(text, entry)))
+    };
+    Ok(plan.entries.iter().filter(wanted).collect())
+}
+
+/// Returns whether a name, or a glob over names, is the entry's object (with its database or without).
+fn is_of_table(text: &str, entry: &Entry) -> bool {
+    let name = entry.object.split_once('.').map_or("", |(_, name)| name);
+    if text == entry.object || text == name {
+        return true;
+    }
+    GlobBuilder::new(text)
+        .literal_separator(false)
+        .backslash_escape(false)
+        .build()
+        .is_ok_and(|glob| {
+            let glob = glob.compile_matcher();
+            glob.is_match(&entry.object) || glob.is_match(name)
+        })
 }

@@ -1,18 +1,138 @@
-//! `driftwarden validate`.
+//! `driftwarden validate`: the check of plan files that needs no server, for a pull request.
 
 use super::Context;
 use crate::cli::ValidateArgs;
-use crate::refusal::Problem;
+use crate::plan::{digest, file, payload};
+use crate::refusal::{exit_code_of, remedy_of};
+use crate::render::escape::line;
 use anyhow::Result;
+use std::path::Path;
 
-/// Runs the command.
+/// Checks every file named; all are checked, whatever the first is like.
 ///
 /// # Errors
-/// Always, until the command lands.
-pub fn run(_args: &ValidateArgs, _context: &mut Context<'_>) -> Result<u8> {
-    Err(Problem::new(
-        "`validate` has not landed yet",
-        "rebuild from a newer commit",
-    )
-    .into())
+/// When printing fails. What is wrong with a plan is printed, and is the exit code: 3 for a plan that is not as it was
+/// made, 1 for a file that cannot be read.
+pub fn run(args: &ValidateArgs, context: &mut Context<'_>) -> Result<u8> {
+    let mut worst = 0;
+    for path in &args.plans {
+        let shown = line(&path.display().to_string());
+        match check(path) {
+            Ok(absent) => {
+                for file in absent {
+                    writeln!(context.err, "warning: {shown}: {}", line(&file))?;
+                }
+                if context.verbosity >= 0 {
+                    writeln!(context.out, "{shown}: ok")?;
+                }
+            }
+            Err(error) => {
+                worst = worst.max(exit_code_of(&error));
+                let chain: Vec<String> = error
+                    .chain()
+                    .map(|cause| line(&cause.to_string()))
+                    .collect();
+                writeln!(context.out, "{shown}: {}", chain.join(": "))?;
+                if let Some(remedy) = remedy_of(&error) {
+                    writeln!(context.out, "  next: {remedy}")?;
+                }
+            }
+        }
+    }
+    Ok(worst)
+}
+
+/// Checks one plan; returns what is missing without harm.
+fn check(path: &Path) -> Result<Vec<String>> {
+    let plan = file::read(path)?;
+    digest::verify(&plan)?;
+    let mut absent = Vec::new();
+    for entry in &plan.entries {
+        let Some(payload) = &entry.payload else {
+            continue;
+        };
+        let there = file::payload_folder(path, &plan).join(&payload.file);
+        if payload::is_payload_name(&payload.file) && std::fs::symlink_metadata(&there).is_err() {
+            absent.push(format!(
+                "payload {} of {} is not here: this machine cannot apply that entry",
+                payload.file, entry.id
+            ));
+            continue;
+        }
+        payload::check(payload, &plan.id, path)?;
+    }
+    Ok(absent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::example::plan;
+    use time::OffsetDateTime;
+
+    fn validate(paths: &[&Path]) -> (u8, String, String) {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut context = Context {
+            out: &mut out,
+            err: &mut err,
+            color: false,
+            config_path: "config/config.json".into(),
+            verbosity: 0,
+            now: OffsetDateTime::UNIX_EPOCH,
+            interactive: false,
+        };
+        let plans = paths.iter().map(|path| path.to_path_buf()).collect();
+        let code = run(&ValidateArgs { plans }, &mut context).unwrap();
+        (
+            code,
+            String::from_utf8(out).unwrap(),
+            String::from_utf8(err).unwrap(),
+        )
+    }
+
+    #[test]
+    fn a_plan_as_made_is_ok_and_an_absent_payload_a_warning() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.json");
+        file::write(&path, &plan()).unwrap();
+        let (code, out, err) = validate(&[&path]);
+        assert_eq!((code, out.ends_with("p.json: ok\n")), (0, true));
+        assert!(
+            err.contains("payload 0003.tsv.zst of shop.users.insert is not here"),
+            "{err}"
+        );
+    }
+
+    #[test]
+    fn every_flipped_byte_is_refused_or_harmless() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.json");
+        let made = plan();
+        let text = file::to_text(&made).unwrap();
+        let mut harmless = 0;
+        for place in 0..text.len() {
+            let mut bytes = text.clone().into_bytes();
+            bytes[place] ^= 1;
+            std::fs::write(&path, &bytes).unwrap();
+            let Ok(mut read) = file::read(&path) else {
+                continue;
+            };
+            if digest::verify(&read).is_err() {
+                continue;
+            }
+            harmless += 1;
+            read.review = made.review.clone();
+            assert_eq!(read, made, "byte {place}: {:?}", char::from(bytes[place]));
+        }
+        // White space, mostly; all of it reads as the plan that was made.
+        assert!(harmless < text.len() / 3);
+        std::fs::write(&path, text.replace("DROP COLUMN", "DROP  COLUMN")).unwrap();
+        let (code, out, _) = validate(&[&path, Path::new("/nowhere.json")]);
+        assert_eq!(code, 3);
+        assert!(
+            out.contains("was changed after it was made")
+                && out.contains("/nowhere.json: cannot read"),
+            "{out}"
+        );
+    }
 }

@@ -18,7 +18,7 @@ pub fn read(path: &Path) -> Result<Vec<(Selector, Decision)>> {
     parse(&text).map_err(|error| error.context(format!("cannot read decisions {}", path.display())))
 }
 
-fn parse(text: &str) -> Result<Vec<(Selector, Decision)>> {
+pub(super) fn parse(text: &str) -> Result<Vec<(Selector, Decision)>> {
     let decisions: IndexMap<String, Decision> =
         serde_yaml::from_str(text).map_err(|error| Problem::new(error.to_string(), EXPECTED))?;
     decisions
