@@ -9,6 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 const TEMPLATE: &str = include_str!("../../config/config.json.example");
+const SCHEMA: &str = include_str!("../../config/config.schema.json");
 const PLANS_IGNORE: &str = "# Payloads and undo records hold rows, whatever `plan.preview` says: they stay on this machine.\n*/\n*.undo*\n*.tmp\n";
 
 /// Runs the command in the current directory. Never writes over an existing file.
@@ -25,6 +26,7 @@ pub fn run(_args: &InitArgs, context: &mut Context<'_>) -> Result<u8> {
             .with_context(|| format!("making the folder {}", folder.display()))?;
     }
     let is_new = create(&config, TEMPLATE)?;
+    create(&config.with_file_name("config.schema.json"), SCHEMA)?;
     for folder in ["plans", "issues"] {
         fs::create_dir_all(folder).with_context(|| format!("making the folder {folder}"))?;
     }

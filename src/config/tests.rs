@@ -181,3 +181,59 @@ fn renamed_databases_and_masks_are_read() {
     let mask: Mask = serde_json::from_str(r#"{"sql":"LEFT(x, 1)"}"#).unwrap();
     assert!(matches!(mask, Mask::Sql(_)));
 }
+
+/// The schema's keys and defaults, held against the types: serde lists a type's keys when it meets an unknown one.
+#[test]
+fn the_schema_says_what_the_types_say() {
+    use serde_json::{Value, json};
+    fn known(text: &str) -> Vec<String> {
+        let said = serde_json::from_str::<Config>(text)
+            .unwrap_err()
+            .to_string();
+        let mut keys: Vec<String> = said
+            .split('`')
+            .skip(3)
+            .step_by(2)
+            .map(str::to_owned)
+            .collect();
+        keys.sort();
+        keys
+    }
+    fn of(schema: &Value) -> Vec<String> {
+        let mut keys: Vec<String> = schema["properties"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect();
+        keys.sort();
+        keys
+    }
+    let schema: Value =
+        serde_json::from_str(include_str!("../../config/config.schema.json")).unwrap();
+    assert_eq!(of(&schema), known(r#"{"?":1}"#));
+    let properties = schema["properties"].as_object().unwrap();
+    let mut defaults = serde_json::from_str::<Value>(LEAST).unwrap();
+    for (section, part) in properties
+        .iter()
+        .filter(|(_, part)| part["type"] == "object")
+    {
+        assert_eq!(
+            of(part),
+            known(&format!(r#"{{"{section}":{{"?":1}}}}"#)),
+            "{section}"
+        );
+        for (key, value) in part["properties"].as_object().unwrap() {
+            if let Some(default) = value.get("default") {
+                if defaults.get(section).is_none() {
+                    defaults[section] = json!({});
+                }
+                defaults[section][key] = default.clone();
+            }
+        }
+    }
+    let rule = &schema["properties"]["tables"]["properties"]["rules"]["items"];
+    assert_eq!(of(rule), known(r#"{"tables":{"rules":[{"?":1}]}}"#));
+    // Written out, the schema's defaults change nothing.
+    assert_eq!(config(&defaults.to_string()), config(LEAST));
+}
