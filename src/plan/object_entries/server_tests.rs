@@ -1,4 +1,4 @@
-//! Two databases on one real server, made equal: run with `DRIFTWARDEN_TEST_SOCKET=… cargo test --lib -- --ignored server_tests`.
+//! Two databases on one real server, made equal: run with `DRIFTWARDEN_TEST_SOCKET=… cargo test --lib server_tests -- --ignored --test-threads=1`.
 
 use super::*;
 use crate::config;
@@ -49,7 +49,11 @@ fn fill(session: &mut LocalSession, database: &str, statements: &[&str]) {
 }
 
 fn plan(session: &mut LocalSession) -> ObjectPlan {
-    let found = introspect::databases(session, &[REMOTE.to_owned(), LOCAL.to_owned()]).unwrap();
+    plan_from(REMOTE, session)
+}
+
+fn plan_from(remote: &str, session: &mut LocalSession) -> ObjectPlan {
+    let found = introspect::databases(session, &[remote.to_owned(), LOCAL.to_owned()]).unwrap();
     let accounts = introspect::local_accounts(session).unwrap();
     let vendor = session.server().vendor;
     assert!(found[0].unknown.is_empty(), "{:?}", found[0].unknown);
@@ -59,7 +63,7 @@ fn plan(session: &mut LocalSession) -> ObjectPlan {
             remote: vendor,
             local: vendor,
             accounts: &accounts,
-            databases: &[(REMOTE.to_owned(), LOCAL.to_owned())],
+            databases: &[(remote.to_owned(), LOCAL.to_owned())],
         },
         pairs: &[Pair {
             local: &found[1],
@@ -269,4 +273,32 @@ fn what_an_account_cannot_see_is_never_absent() {
     );
     root.execute("DROP USER objects_ro@localhost").unwrap();
     root.execute("DROP DATABASE objects_seen").unwrap();
+}
+
+/// The server's own `sys` schema: a hundred views, and routines of every shape.
+#[test]
+#[ignore = "needs a server: DRIFTWARDEN_TEST_SOCKET"]
+fn the_server_s_own_objects_are_copied() {
+    let mut session = session();
+    let collation = introspect::databases(&mut session, &["sys".to_owned()]).unwrap()[0]
+        .collation
+        .clone();
+    fill(
+        &mut session,
+        LOCAL,
+        &[
+            &format!("ALTER DATABASE {{db}} COLLATE {collation}"),
+            "DROP TABLE t",
+            "CREATE TABLE sys_config LIKE sys.sys_config",
+        ],
+    );
+    let first = plan_from("sys", &mut session);
+    assert!(first.entries.len() > 100);
+    apply(&mut session, first.clone());
+    let second = plan_from("sys", &mut session);
+    assert_eq!(
+        (ids(&second), &second.unsupported),
+        (vec![], &first.unsupported)
+    );
+    session.execute(&format!("DROP DATABASE {LOCAL}")).unwrap();
 }

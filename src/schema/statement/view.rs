@@ -1,8 +1,7 @@
 //! What a view's text, as a server prints it, refers to; and the text without its own database.
 //!
-//! A server leaves the database out of a view's text when it is the session's current one and the view refers to no
-//! other. [`without_own_database`] gives one text for both. Must never take a database out where something else in the
-//! text bears its name.
+//! A server leaves the session's current database out of a view's text. [`without_own_database`] gives one text whatever
+//! that database is. Must never take a database out where something else in the text bears its name.
 
 use super::head;
 use super::lexer::{LexMode, Token, TokenKind, tokens};
@@ -124,8 +123,9 @@ fn is_sequence((database, name): &PrintedName) -> bool {
     database.is_none() && name.starts_with("seq_") && name.contains("_to_")
 }
 
-/// Returns a view's text without its own database, in front of its name and within, where it refers to no other
-/// database and nothing else bears the database's name; otherwise the text without the one in front of its name.
+/// Returns a view's text without its own database, in front of its name and within, where nothing
+/// else bears the database's name and no other database's table the name of an own one; otherwise the text without the
+/// one in front of its name.
 ///
 /// # Errors
 /// A text that is no CREATE VIEW.
@@ -133,11 +133,16 @@ pub fn without_own_database(text: &str, database: &str) -> Result<String, String
     let tokens = tokens(text, LexMode::default())?;
     let head = head::head(&tokens)?;
     let names = view_names(text)?;
-    let alone = names
-        .tables
-        .iter()
-        .chain(&names.functions)
-        .all(|(of, name)| of.as_deref().is_none_or(|of| of == database) && name != database);
+    let all = || names.tables.iter().chain(&names.functions);
+    let is_own = |of: &Option<String>| of.as_deref().is_none_or(|of| of == database);
+    // `t`.`a` would mean either of two tables `t`.
+    let clashes = all().filter(|(of, _)| !is_own(of)).any(|(_, name)| {
+        names
+            .tables
+            .iter()
+            .any(|(of, own)| is_own(of) && own == name)
+    });
+    let alone = !clashes && all().all(|(_, name)| name != database);
     let spells = |place: usize| tokens[place].kind == TokenKind::Quoted(database.to_owned());
     let is_alias = |place: usize| {
         let before = &tokens[place - 1];
@@ -191,6 +196,14 @@ mod tests {
         let short = "CREATE VIEW `v` AS select `z`.`a` AS `s`,`f`(1),`z`.`s`,'`s`.x' from `t` `z`";
         assert_eq!(without_own_database(long, "s").as_deref(), Ok(short));
         assert_eq!(without_own_database(short, "s").as_deref(), Ok(short));
+    }
+
+    #[test]
+    fn other_databases_stay() {
+        let text =
+            "CREATE VIEW `s`.`v` AS select `s`.`t`.`a`,`o`.`u`.`b` from `s`.`t` join `o`.`u`";
+        let short = "CREATE VIEW `v` AS select `t`.`a`,`o`.`u`.`b` from `t` join `o`.`u`";
+        assert_eq!(without_own_database(text, "s").as_deref(), Ok(short));
     }
 
     #[test]
