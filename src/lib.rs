@@ -14,6 +14,8 @@ pub mod diff;
 pub mod interrupt;
 pub mod introspect;
 pub mod issues;
+#[cfg(test)]
+mod layers;
 pub mod log;
 pub mod plan;
 pub mod proof;
