@@ -23,6 +23,7 @@ pub fn run(args: &ShowArgs, context: &mut Context<'_>) -> Result<u8> {
     view.color = context.color;
     view.limit = args.limit.unwrap_or(match args.format {
         Format::Sql => u64::MAX,
+        Format::Html => 200,
         _ => ROWS_SHOWN,
     });
     match args.format {

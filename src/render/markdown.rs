@@ -1,13 +1,283 @@
-//! A plan for a pull request.
+//! A plan for a pull request: what is risky first, details folded, within the length of a comment.
+//!
+//! Must never let a name or value become markup, a mention or a link.
 
-use super::View;
+use super::escape::{code, fenced, html, markdown};
+use super::{View, text, words};
+use crate::plan::{Entry, Risk, Strategy};
 use anyhow::Result;
+use std::fmt::Write as _;
 use std::io::Write;
 
-/// Writes it.
+/// The longest comment that GitHub takes, in characters, less what the last lines take.
+const LONGEST: usize = 65_536 - 1_200;
+
+/// Entries in the table at the top.
+const LISTED: usize = 200;
+
+/// Writes the view.
 ///
 /// # Errors
 /// When writing fails.
 pub fn plan(view: &View<'_>, out: &mut dyn Write) -> Result<()> {
-    super::text::plan(view, out)
+    let mut page = String::new();
+    head(view, &mut page);
+    let mut entries = view.entries.clone();
+    // Destructive first; the order of execution within.
+    entries.sort_by_key(|entry| entry.risk == Risk::Safe);
+    table(&entries, &mut page);
+    not_compared(view, &mut page);
+    let mut length = page.chars().count();
+    let mut cut = 0;
+    for entry in entries {
+        let part = details(view, entry)?;
+        let longer = length + part.chars().count();
+        if cut > 0 || longer > LONGEST {
+            cut += 1;
+            continue;
+        }
+        length = longer;
+        page.push_str(&part);
+    }
+    if cut > 0 {
+        let of = view
+            .path
+            .map_or_else(|| "PLAN".to_owned(), |path| path.display().to_string());
+        let _ = writeln!(
+            page,
+            "\n**Cut here**: the details of {} are not shown (a comment holds 65,536 characters). See them with {}.",
+            words::counted(cut, "change"),
+            code(&format!("driftwarden show {of}"))
+        );
+    }
+    out.write_all(page.as_bytes())?;
+    Ok(())
+}
+
+fn head(view: &View<'_>, page: &mut String) {
+    let plan = view.plan;
+    let (add, change, destroy) = words::totals(plan);
+    let _ = writeln!(page, "### Plan {}\n", code(&plan.id));
+    if plan.entries.is_empty() {
+        let _ = writeln!(page, "**No changes.**");
+    } else {
+        let destructive = plan
+            .entries
+            .iter()
+            .filter(|it| it.risk == Risk::Destructive);
+        let _ = writeln!(
+            page,
+            "**{} to add, {} to change, {} to destroy**; {} of {} destructive.",
+            words::thousands(add),
+            words::thousands(change),
+            words::thousands(destroy),
+            destructive.count(),
+            words::counted(plan.entries.len() as u64, "change")
+        );
+    }
+    let databases: Vec<String> = plan
+        .scope
+        .databases
+        .iter()
+        .map(|pair| code(&pair.local))
+        .collect();
+    let _ = writeln!(
+        page,
+        "\nFrom {} through {} to local {}: {}, made {}.\n",
+        markdown(&plan.remote.server),
+        code(&plan.remote.ssh),
+        markdown(&plan.local.server),
+        databases.join(", "),
+        markdown(&plan.created_at)
+    );
+}
+
+fn table(entries: &[&Entry], page: &mut String) {
+    if entries.is_empty() {
+        return;
+    }
+    let _ = writeln!(
+        page,
+        "| | change | what | risk | decision |\n| --- | --- | --- | --- | --- |"
+    );
+    for entry in entries.iter().take(LISTED) {
+        let risk = match entry.risk {
+            Risk::Safe => "safe".to_owned(),
+            Risk::Destructive => format!("**destructive**: {}", cut(&entry.reasons.join("; "))),
+        };
+        let _ = writeln!(
+            page,
+            "| `{}` | {} | {} | {risk} | {} |",
+            words::mark(entry),
+            code(&entry.id),
+            words::what(entry),
+            words::decision(entry.decision)
+        );
+    }
+    if entries.len() > LISTED {
+        let left = (entries.len() - LISTED) as u64;
+        let _ = writeln!(page, "\n… and {}.", words::counted(left, "more change"));
+    }
+    page.push('\n');
+}
+
+/// Returns text as prose, cut where it is too long for a table's cell.
+fn cut(text: &str) -> String {
+    let short: String = text.chars().take(120).collect();
+    let more = if short.len() < text.len() { "…" } else { "" };
+    format!("{}{more}", markdown(&short))
+}
+
+fn not_compared(view: &View<'_>, page: &mut String) {
+    let plan = view.plan;
+    let partly = plan
+        .tables
+        .iter()
+        .filter(|table| matches!(table.strategy, Strategy::Skipped | Strategy::Incremental));
+    for table in partly.take(LISTED) {
+        let _ = writeln!(
+            page,
+            "- {} ({}): {}",
+            code(&table.table),
+            words::strategy(table.strategy),
+            cut(&table.exactness)
+        );
+    }
+    for it in plan.unsupported.iter().take(LISTED) {
+        let _ = writeln!(
+            page,
+            "- {} (unsupported): {}",
+            code(&it.object),
+            cut(&it.reason)
+        );
+    }
+    for warning in &plan.warnings {
+        let _ = writeln!(page, "- **Warning**: {}", cut(warning));
+    }
+}
+
+fn details(view: &View<'_>, entry: &Entry) -> Result<String> {
+    let mut shown = Vec::new();
+    let plain = View {
+        color: false,
+        ..view.clone()
+    };
+    text::entry(&plain, entry, &mut shown)?;
+    let shown = String::from_utf8_lossy(&shown).into_owned();
+    // The heading's line says again what the summary says; the rest is indented for a terminal.
+    let body: Vec<&str> = shown
+        .lines()
+        .skip(1)
+        .map(|line| line.strip_prefix("      ").unwrap_or(line))
+        .collect();
+    Ok(format!(
+        "\n<details><summary><code>{}</code> {}</summary>\n\n{}\n</details>\n",
+        html(&entry.id).replace('\n', " "),
+        words::what(entry),
+        fenced(&body.join("\n"), "diff")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::example::plan as example;
+
+    fn page(plan: &crate::plan::Plan) -> String {
+        let mut out = Vec::new();
+        plan_to(plan, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn plan_to(plan: &crate::plan::Plan, out: &mut Vec<u8>) {
+        super::plan(&View::new(plan, None), out).unwrap();
+    }
+
+    #[test]
+    fn the_risky_comes_first() {
+        insta::assert_snapshot!(page(&example()), @r#"
+        ### Plan `20261124T061500Z-3bff370d`
+
+        **120,000 to add, 3 to change, 0 to destroy**; 1 of 4 changes destructive.
+
+        From MySQL 9.7.4 through `prod-bastion` to local MySQL 9.7.4: `shop`, made 2026-11-24T06:15:00Z.
+
+        | | change | what | risk | decision |
+        | --- | --- | --- | --- | --- |
+        | `-` | `shop.users.contract` | alter table, contract | **destructive**: drops column \`legacy\` | pending |
+        | `~` | `shop.users.expand` | alter table, expand | safe | pending |
+        | `~` | `shop.users.update` | update 2 rows | safe | pending |
+        | `+` | `shop.users.insert` | insert 120,000 rows | safe | pending |
+
+        - `shop.logs` (skipped): rows not compared: no usable updated\_at; --full-diff shop.logs includes it
+        - `shop.weird` (unsupported): engine CSV
+
+        <details><summary><code>shop.users.contract</code> alter table, contract</summary>
+
+        ```diff
+        ! drops column `legacy`
+        - DROP COLUMN `legacy`
+            CREATE TABLE `users` (
+          -   `id` int NOT NULL
+          +   `id` int NOT NULL,
+          +   `phone` varchar(32)
+            )
+        ```
+
+        </details>
+
+        <details><summary><code>shop.users.expand</code> alter table, expand</summary>
+
+        ```diff
+        + ADD COLUMN `phone` varchar(32) DEFAULT NULL
+            CREATE TABLE `users` (
+          -   `id` int NOT NULL
+          +   `id` int NOT NULL,
+          +   `phone` varchar(32)
+            )
+        ```
+
+        </details>
+
+        <details><summary><code>shop.users.update</code> update 2 rows</summary>
+
+        ```diff
+        after shop.users.expand
+        ~ #1 id = 7
+            email: "old@x" → "new@x"
+        ~ #2 id = 9
+            email: NULL → "Ann \u{1b}[31m"
+        ```
+
+        </details>
+
+        <details><summary><code>shop.users.insert</code> insert 120,000 rows</summary>
+
+        ```diff
+        after shop.users.update
+        + #1 id = 100, email = "bo@x", phone = NULL
+        … 119,999 more rows in payload 0003.tsv.zst (29.0 MiB)
+        ```
+
+        </details>
+        "#);
+    }
+
+    #[test]
+    fn a_long_plan_is_cut_and_says_so() {
+        let mut plan = example();
+        let entry = plan.entries[1].clone();
+        for number in 0..400 {
+            let mut more = entry.clone();
+            more.id = format!("shop.t{number}.update");
+            plan.entries.push(more);
+        }
+        let page = page(&plan);
+        assert!(page.chars().count() <= 65_536);
+        assert!(page.contains("**Cut here**: the details of "));
+        assert_eq!(
+            page.matches("<details>").count(),
+            page.matches("</details>").count()
+        );
+    }
 }
