@@ -3,4 +3,3 @@
 pub mod checksum;
 pub mod chunk;
 pub mod encode;
-pub mod rows;

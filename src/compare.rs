@@ -1,1 +1,0 @@
-//! Compares one table's rows on both servers, chunk by chunk.

@@ -1,0 +1,167 @@
+//! Fetches whole rows that differ, in batches of bounded bytes, and hands them on in key order.
+//!
+//! Must never hand on a row that was not read: one that is gone meanwhile is left for the next plan.
+
+use super::Comparison;
+use super::hash_text;
+use super::keyed::Keys;
+use super::pages::key_of;
+use super::resolve::Wanted;
+use super::work::Answer;
+use crate::connect::{Row, Side};
+use crate::diff::rows::{RowChange, RowKind};
+use crate::read::chunk::{self, Key};
+use crate::schema::table::TypeClass;
+use crate::sql::Select;
+use anyhow::Result;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+/// Most keys that one statement names.
+const BATCH_KEYS: usize = 500;
+/// Bytes of long values that one batch should have.
+const BATCH_BYTES: u64 = 4 << 20;
+
+impl Comparison<'_> {
+    /// Fetches the rows with these keys and hands them on.
+    pub(super) fn fetch(&mut self, mut wanted: Vec<(Key, Wanted)>, keys: &Keys) -> Result<()> {
+        let numeric = keys
+            .remote
+            .columns
+            .iter()
+            .map(|column| column.class == TypeClass::Integer)
+            .collect::<Vec<_>>();
+        wanted.sort_by(|(one, _), (other, _)| compare_keys(one, other, &numeric));
+        let mut rest = wanted.as_slice();
+        let mut ahead = None;
+        loop {
+            let current = match ahead.take() {
+                Some(batch) => batch,
+                None if rest.is_empty() => return Ok(()),
+                None => self.ask_batch(&mut rest, keys)?,
+            };
+            // The next batch is on its way while this one is handed on.
+            if !rest.is_empty() {
+                ahead = Some(self.ask_batch(&mut rest, keys)?);
+            }
+            let (batch, remote, local) = current;
+            self.hand_on(batch, remote, local, keys)?;
+        }
+    }
+
+    #[allow(clippy::type_complexity, reason = "a batch and its two answers")]
+    fn ask_batch<'w>(
+        &self,
+        rest: &mut &'w [(Key, Wanted)],
+        keys: &Keys,
+    ) -> Result<(
+        &'w [(Key, Wanted)],
+        Option<Answer<Vec<Row>>>,
+        Option<Answer<Vec<Row>>>,
+    )> {
+        let mut length = 0;
+        let mut bytes = 0;
+        for (_, wanted) in rest.iter().take(BATCH_KEYS) {
+            bytes += wanted.bytes;
+            if length > 0 && bytes > BATCH_BYTES {
+                break;
+            }
+            length += 1;
+        }
+        let (batch, others) = rest.split_at(length);
+        *rest = others;
+        let of = |test: fn(&Wanted) -> bool| {
+            batch
+                .iter()
+                .filter(|(_, wanted)| test(wanted))
+                .map(|(key, _)| key)
+                .collect::<Vec<_>>()
+        };
+        let remote = self.ask_rows(Side::Remote, &of(|wanted| wanted.remote), keys)?;
+        let local = self.ask_rows(Side::Local, &of(|wanted| wanted.local), keys)?;
+        Ok((batch, remote, local))
+    }
+
+    fn ask_rows(
+        &self,
+        side: Side,
+        wanted: &[&Key],
+        keys: &Keys,
+    ) -> Result<Option<Answer<Vec<Row>>>> {
+        if wanted.is_empty() {
+            return Ok(None);
+        }
+        let key = keys.side(side);
+        let select = Select::from(self.name(side), self.fetched(side, key))
+            .filter(chunk::key_is_in(key, wanted)?);
+        let step = format!("reading rows of {}", self.name(side));
+        Ok(Some(self.worker(side).ask(step, select)))
+    }
+
+    fn hand_on(
+        &mut self,
+        batch: &[(Key, Wanted)],
+        remote: Option<Answer<Vec<Row>>>,
+        local: Option<Answer<Vec<Row>>>,
+        keys: &Keys,
+    ) -> Result<()> {
+        let columns = keys.positions.len();
+        let mut remote = by_key(remote, columns)?;
+        let mut local = by_key(local, columns)?;
+        for (key, wanted) in batch {
+            let after = remote.remove(key);
+            let before = local.remove(key);
+            // Gone since it was seen: the next plan finds out what became of it.
+            if wanted.remote && after.is_none() || wanted.local && before.is_none() {
+                continue;
+            }
+            match (before, after) {
+                (Some(before), Some(after)) => {
+                    let change = RowChange {
+                        before: Some(self.values(&before[columns + 1..])),
+                        after: Some(self.values(&after[columns + 1..])),
+                        before_hash: Some(hash_text(&before, columns)?),
+                        after_hash: Some(hash_text(&after, columns)?),
+                        copies: None,
+                    };
+                    self.emit(RowKind::Update, change)?;
+                }
+                (None, Some(after)) => self.emit_one_sided(Side::Remote, &after, columns)?,
+                (Some(before), None) => self.emit_one_sided(Side::Local, &before, columns)?,
+                (None, None) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn by_key(answer: Option<Answer<Vec<Row>>>, columns: usize) -> Result<BTreeMap<Key, Row>> {
+    let Some(answer) = answer else {
+        return Ok(BTreeMap::new());
+    };
+    answer
+        .wait()?
+        .into_iter()
+        .map(|row| Ok((key_of(&row, columns)?, row)))
+        .collect()
+}
+
+/// Orders keys as the servers do as far as that can be told here: integers by value, everything else by bytes.
+fn compare_keys(one: &Key, other: &Key, numeric: &[bool]) -> Ordering {
+    let value = |bytes: &[u8]| {
+        std::str::from_utf8(bytes)
+            .ok()
+            .and_then(|text| text.parse::<i128>().ok())
+    };
+    for ((one, other), numeric) in one.iter().zip(other).zip(numeric) {
+        let order = if *numeric {
+            value(one).cmp(&value(other))
+        } else {
+            one.cmp(other)
+        };
+        if order != Ordering::Equal {
+            return order;
+        }
+    }
+    Ordering::Equal
+}

@@ -1,0 +1,296 @@
+//! Compares one table's rows on both servers, chunk by chunk, and hands the differences to a sink.
+//!
+//! Both servers work at the same time: one pass of checksums by bucket, a second look at the buckets that differ, and
+//! only rows that differ are fetched. Must never hold a table in memory, and must never report a row as gone before the
+//! remote's answer for its range has ended properly.
+
+mod bag;
+mod fetch;
+mod keyed;
+mod pages;
+mod resolve;
+mod shape;
+mod spans;
+mod work;
+
+#[cfg(test)]
+mod tests;
+
+pub use shape::{RowKey, Shape, ShapeColumn};
+pub use work::Source;
+
+use crate::connect::{LocalSession, Reader, Remote, RemoteSession, Row, Side, server_code};
+use crate::diff::rows::{Counts, RowChange, RowKind, RowSink};
+use crate::read::encode;
+use crate::refusal::Problem;
+use crate::schema::{ObjectName, Table};
+use crate::sql::{Expr, Select};
+use anyhow::{Context as _, Result, bail};
+use std::time::Duration;
+use work::{LocalSource, RemoteSource, Worker};
+
+/// Rows of a concatenation are at most a row's 64 KB in another character set and in hex: below this.
+const LEAST_PACKET: u64 = 1 << 20;
+
+/// A table to compare.
+#[derive(Debug, Clone)]
+pub struct TableTask<'a> {
+    /// Its name on the remote.
+    pub remote_name: ObjectName,
+    /// Its name on local.
+    pub local_name: ObjectName,
+    /// The remote's table.
+    pub remote: &'a Table,
+    /// Local's table as it is before the plan; `None` where it is to be created.
+    pub local: Option<&'a Table>,
+    /// The remote's estimate of its rows.
+    pub estimated_rows: u64,
+    /// The remote's estimate of its bytes.
+    pub estimated_bytes: u64,
+    /// How long one chunk's query should take.
+    pub chunk_time: Duration,
+    /// How long one snapshot is held before the next is opened.
+    pub snapshot_time: Duration,
+    /// Whether rows that only local has are left alone.
+    pub keep_local: bool,
+    /// Whether the schema stays as it is, so that only columns of both sides are compared.
+    pub data_only: bool,
+    /// Whether both servers are of the same vendor and series, so that they sort text alike.
+    pub same_server_kind: bool,
+}
+
+/// How a table was compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Local has no row of it: every remote row is an insert.
+    Copy,
+    /// Every row was compared.
+    Full,
+}
+
+/// What came of a comparison.
+#[derive(Debug, Clone)]
+pub struct TableOutcome {
+    /// What was compared: columns, encodings, key.
+    pub shape: Shape,
+    /// How.
+    pub method: Method,
+    /// What the comparison can see, in words, for the plan.
+    pub exactness: String,
+    /// Rows the remote has in what was compared.
+    pub remote_rows: u64,
+    /// Rows that local has in what was compared.
+    pub local_rows: u64,
+    /// Differences by kind.
+    pub counts: Counts,
+    /// Snapshots the remote was read under.
+    pub snapshots: u64,
+}
+
+/// Returns the shape that a comparison of the table has, without reading a row.
+///
+/// # Errors
+/// Where a column's type is unknown, or no column is left to compare.
+pub fn shape(task: &TableTask<'_>) -> Result<Shape> {
+    Shape::of(task).with_context(|| format!("comparing {}", task.local_name))
+}
+
+/// Returns whether a table holds no row.
+///
+/// # Errors
+/// What the server says.
+pub fn is_empty(reader: &mut dyn Reader, table: &ObjectName) -> Result<bool> {
+    let select = Select::from(table, vec![Expr::integer(1)]).limit(1, 0);
+    Ok(reader.rows(&select.into())?.is_empty())
+}
+
+/// Compares a table's rows and hands the differences to the sink. The remote is read under a snapshot of the table's own.
+///
+/// # Errors
+/// What a server says, with the table's name; a table that was altered or dropped meanwhile; a sink that cannot keep a
+/// difference.
+pub fn table(
+    task: &TableTask<'_>,
+    remote: &Remote,
+    session: &mut RemoteSession,
+    local: &mut LocalSession,
+    sink: &mut dyn RowSink,
+) -> Result<TableOutcome> {
+    let doing = || format!("comparing the rows of {}", task.local_name);
+    for server in [session.server(), local.server()] {
+        if server.max_packet < LEAST_PACKET {
+            bail!(Problem::new(
+                format!(
+                    "{}: max_allowed_packet of {} is {} bytes, too little to hash its rows",
+                    doing(),
+                    server.display,
+                    server.max_packet
+                ),
+                "set max_allowed_packet to at least 1048576 on that server",
+            ));
+        }
+    }
+    remote
+        .run(
+            session,
+            "opening a snapshot on the remote server",
+            RemoteSession::start_snapshot,
+        )
+        .with_context(doing)?;
+    let outcome = between(
+        task,
+        &mut RemoteSource { remote, session },
+        &mut LocalSource(local),
+        sink,
+    );
+    let ended = session.end_snapshot();
+    let outcome = outcome?;
+    // The rows are read: a connection that breaks only now harms nothing.
+    drop(ended);
+    Ok(outcome)
+}
+
+/// Compares a table's rows between two sources; the remote's snapshot is open already.
+///
+/// # Errors
+/// As for [`table`].
+pub fn between(
+    task: &TableTask<'_>,
+    remote: &mut dyn Source,
+    local: &mut dyn Source,
+    sink: &mut dyn RowSink,
+) -> Result<TableOutcome> {
+    let shape = shape(task)?;
+    std::thread::scope(|scope| {
+        let remote = Worker::start(scope, Side::Remote, remote);
+        let local = Worker::start(scope, Side::Local, local);
+        Comparison {
+            task,
+            shape,
+            remote,
+            local,
+            sink,
+            counts: Counts::default(),
+            remote_rows: 0,
+            local_rows: 0,
+            snapshots: 1,
+        }
+        .run()
+    })
+    .map_err(|error| explain(error, task))
+    .with_context(|| format!("comparing the rows of {}", task.local_name))
+}
+
+/// Names a table that changed under the comparison.
+fn explain(error: anyhow::Error, task: &TableTask<'_>) -> anyhow::Error {
+    let what = match server_code(&error) {
+        Some(1146 | 1051) => "was dropped",
+        Some(1054 | 1412 | 1072 | 1176) => "was altered",
+        _ => return error,
+    };
+    error.context(Problem::new(
+        format!("{} {what} while it was being compared", task.remote_name),
+        "run `driftwarden plan` again once the change is done",
+    ))
+}
+
+/// A comparison under way.
+struct Comparison<'a> {
+    task: &'a TableTask<'a>,
+    shape: Shape,
+    remote: Worker,
+    local: Worker,
+    sink: &'a mut dyn RowSink,
+    counts: Counts,
+    remote_rows: u64,
+    local_rows: u64,
+    snapshots: u64,
+}
+
+impl Comparison<'_> {
+    fn run(mut self) -> Result<TableOutcome> {
+        let method = if self.local_is_empty()? {
+            Method::Copy
+        } else {
+            Method::Full
+        };
+        match (method, self.shape.key.clone()) {
+            (Method::Copy, _) => self.copy()?,
+            (Method::Full, RowKey::Bag) => self.bag()?,
+            (Method::Full, RowKey::Columns { .. }) => self.keyed()?,
+        }
+        let exactness = match (method, &self.shape.key) {
+            (Method::Copy, _) => "exact: local has no row of it, every remote row is inserted",
+            (Method::Full, RowKey::Bag) => {
+                "exact: every row compared; without a usable key, equal rows are counted"
+            }
+            (Method::Full, RowKey::Columns { .. }) => "exact: every row compared",
+        };
+        let mut exactness = exactness.to_owned();
+        for note in &self.shape.notes {
+            exactness.push_str("; ");
+            exactness.push_str(note);
+        }
+        Ok(TableOutcome {
+            method,
+            exactness,
+            remote_rows: self.remote_rows,
+            local_rows: self.local_rows,
+            counts: self.counts,
+            snapshots: self.snapshots,
+            shape: self.shape,
+        })
+    }
+
+    fn local_is_empty(&self) -> Result<bool> {
+        if self.task.local.is_none() {
+            return Ok(true);
+        }
+        let select = Select::from(&self.task.local_name, vec![Expr::integer(1)]).limit(1, 0);
+        let step = format!("looking whether {} is empty", self.task.local_name);
+        Ok(self.local.ask(step, select).wait()?.is_empty())
+    }
+
+    fn name(&self, side: Side) -> &ObjectName {
+        match side {
+            Side::Remote => &self.task.remote_name,
+            Side::Local => &self.task.local_name,
+        }
+    }
+
+    fn worker(&self, side: Side) -> &Worker {
+        match side {
+            Side::Remote => &self.remote,
+            Side::Local => &self.local,
+        }
+    }
+
+    fn emit(&mut self, kind: RowKind, change: RowChange) -> Result<()> {
+        if kind == RowKind::Delete && self.task.keep_local {
+            return Ok(());
+        }
+        self.counts.add(kind);
+        self.sink.row(kind, change)
+    }
+
+    /// Reads fetched cells into the values of the shape's columns.
+    fn values(&self, cells: &[crate::value::Cell]) -> Vec<crate::value::Value> {
+        self.shape
+            .columns
+            .iter()
+            .zip(cells)
+            .map(|(column, cell)| {
+                encode::value_of(&column.remote, column.encoding, cell.as_deref())
+            })
+            .collect()
+    }
+}
+
+/// Returns a cell as a hash.
+fn hash_text(row: &Row, position: usize) -> Result<String> {
+    row.get(position)
+        .and_then(Option::as_ref)
+        .and_then(|bytes| String::from_utf8(bytes.clone()).ok())
+        .filter(|text| text.len() == 32)
+        .context("a row's hash is missing in the server's answer")
+}

@@ -1,0 +1,134 @@
+//! One worker per server: runs reads in the order they are asked for, while the comparison goes on.
+//!
+//! Must never hand on part of an answer as the whole: a read that breaks is an error or is run again from its start.
+
+use crate::connect::{LocalSession, Reader, Remote, RemoteSession, Row, Side};
+use crate::sql::Read;
+use anyhow::{Result, anyhow};
+use std::sync::mpsc;
+use std::thread::Scope;
+use std::time::{Duration, Instant};
+
+/// A server, as a comparison reads it.
+pub trait Source: Send {
+    /// Returns all rows of a read. Run again from its start where the connection breaks and that may pass.
+    ///
+    /// # Errors
+    /// What the server says, or the last of the attempts' failures.
+    fn rows(&mut self, step: &str, read: &Read) -> Result<Vec<Row>>;
+    /// Ends the snapshot and opens the next.
+    ///
+    /// # Errors
+    /// As for `rows`.
+    fn next_snapshot(&mut self) -> Result<()>;
+}
+
+/// Production: tried again along the configured delays, each table under its own snapshot.
+pub(super) struct RemoteSource<'a> {
+    pub(super) remote: &'a Remote,
+    pub(super) session: &'a mut RemoteSession,
+}
+
+impl Source for RemoteSource<'_> {
+    fn rows(&mut self, step: &str, read: &Read) -> Result<Vec<Row>> {
+        self.remote
+            .run(self.session, step, |session| session.rows(read))
+    }
+    fn next_snapshot(&mut self) -> Result<()> {
+        self.session.end_snapshot()?;
+        let step = "opening a snapshot on the remote server";
+        self.remote
+            .run(self.session, step, RemoteSession::start_snapshot)
+    }
+}
+
+/// The local server: one attempt.
+pub(super) struct LocalSource<'a>(pub(super) &'a mut LocalSession);
+
+impl Source for LocalSource<'_> {
+    fn rows(&mut self, step: &str, read: &Read) -> Result<Vec<Row>> {
+        self.0
+            .rows(read)
+            .map_err(|error| error.context(step.to_owned()))
+    }
+    fn next_snapshot(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+type Job = Box<dyn FnOnce(&mut dyn Source) + Send>;
+
+/// Hands reads to one server's thread.
+pub(super) struct Worker {
+    side: Side,
+    jobs: mpsc::Sender<Job>,
+}
+
+/// An answer that is being waited for.
+pub(super) struct Answer<T> {
+    side: Side,
+    result: mpsc::Receiver<(Result<T>, Duration)>,
+}
+
+impl Worker {
+    /// Starts the thread of a server. It ends when the worker is dropped.
+    pub(super) fn start<'scope, 'env>(
+        scope: &'scope Scope<'scope, 'env>,
+        side: Side,
+        source: &'env mut dyn Source,
+    ) -> Self {
+        let (jobs, queue) = mpsc::channel::<Job>();
+        scope.spawn(move || {
+            for job in queue {
+                job(source);
+            }
+        });
+        Self { side, jobs }
+    }
+
+    /// Asks for the rows of a read.
+    pub(super) fn ask(&self, step: String, read: impl Into<Read>) -> Answer<Vec<Row>> {
+        let read = read.into();
+        self.run(move |source| source.rows(&step, &read))
+    }
+
+    /// Asks for the next snapshot.
+    pub(super) fn next_snapshot(&self) -> Answer<()> {
+        self.run(|source| source.next_snapshot())
+    }
+
+    fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut dyn Source) -> Result<T> + Send + 'static,
+    ) -> Answer<T> {
+        let (sender, result) = mpsc::channel();
+        let job: Job = Box::new(move |source| {
+            let start = Instant::now();
+            let outcome = work(source);
+            // Nobody waits any more where the comparison has failed meanwhile.
+            drop(sender.send((outcome, start.elapsed())));
+        });
+        drop(self.jobs.send(job));
+        Answer {
+            side: self.side,
+            result,
+        }
+    }
+}
+
+impl<T> Answer<T> {
+    /// Waits for the answer, and returns it with the time the server took.
+    pub(super) fn timed(self) -> Result<(T, Duration)> {
+        let side = self.side;
+        let (result, time) = self
+            .result
+            .recv()
+            .map_err(|_| anyhow!("reading from {} ended unexpectedly", side.server()))?;
+        Ok((result?, time))
+    }
+
+    /// Waits for the answer.
+    pub(super) fn wait(self) -> Result<T> {
+        Ok(self.timed()?.0)
+    }
+}
