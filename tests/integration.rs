@@ -7,3 +7,4 @@
 )]
 
 mod connect;
+mod rows;

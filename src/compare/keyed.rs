@@ -69,12 +69,16 @@ impl Comparison<'_> {
         let mut waiting = VecDeque::new();
         let mut areas = Vec::new();
         let mut snapshot = Instant::now();
+        let mut read_under = false;
         loop {
             // While a snapshot is due to end, nothing is asked for ahead: the next chunk is to be read under the next.
-            let old = snapshot.elapsed() >= self.task.snapshot_time;
+            let old = read_under && snapshot.elapsed() >= self.task.snapshot_time;
             while !old && waiting.len() < AHEAD {
                 match self.next_span(&mut spans)? {
-                    Some(span) => waiting.push_back(self.ask_sums(span, &keys)?),
+                    Some(span) => {
+                        waiting.push_back(self.ask_sums(span, &keys)?);
+                        read_under = true;
+                    }
                     None => break,
                 }
             }
@@ -86,6 +90,7 @@ impl Comparison<'_> {
                 self.remote.next_snapshot().wait()?;
                 self.snapshots += 1;
                 snapshot = Instant::now();
+                read_under = false;
                 continue;
             };
             self.take_chunk(chunk, &mut spans, &keys, &mut areas)?;

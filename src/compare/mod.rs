@@ -13,9 +13,6 @@ mod shape;
 mod spans;
 mod work;
 
-#[cfg(test)]
-mod tests;
-
 pub use shape::{RowKey, Shape, ShapeColumn};
 pub use work::Source;
 

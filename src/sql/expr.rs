@@ -159,7 +159,7 @@ enum Node {
     IsNull(Box<Expr>),
     Cast(Box<Expr>, CastType),
     ConvertToUtf8(Box<Expr>),
-    /// `x + 0e0`: the one way to read a FLOAT without loss (FACTS.md, finding 7).
+    /// `x * 1e0`: reads a FLOAT without loss (FACTS.md, finding 7). A sum with 0e0 would lose the sign of -0.
     AsDouble(Box<Expr>),
 }
 
@@ -262,7 +262,7 @@ impl Expr {
     pub fn to_utf8(self) -> Self {
         Self(Node::ConvertToUtf8(Box::new(self)))
     }
-    /// `self + 0e0`.
+    /// `self * 1e0`.
     #[must_use]
     pub fn as_double(self) -> Self {
         Self(Node::AsDouble(Box::new(self)))
@@ -358,7 +358,7 @@ impl Expr {
             Node::AsDouble(inner) => {
                 out.push('(');
                 inner.write(out);
-                out.push_str(" + 0e0)");
+                out.push_str(" * 1e0)");
             }
         }
     }

@@ -11,7 +11,7 @@ mod write;
 mod tests;
 
 pub use choose::{Reason, encoding_for, simulated_default};
-pub use write::{key_literal, key_of_cell, literal, needs_lenient_mode};
+pub use write::{literal, needs_lenient_mode};
 
 use crate::schema::table::{Column, TypeClass, converts_to_utf8};
 use crate::sql::Expr;
@@ -128,10 +128,7 @@ impl Encoding {
             Self::Lob => sha256(source),
             Self::Double => Expr::call(
                 Function::Hex,
-                vec![Expr::call(
-                    Function::Point,
-                    vec![source.as_double(), Expr::integer(0)],
-                )],
+                vec![Expr::call(Function::Point, vec![source, Expr::integer(0)])],
             ),
             Self::Utf8 => source.to_utf8().cast(CastType::Binary),
             Self::LobUtf8 => sha256(source.to_utf8()),

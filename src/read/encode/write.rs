@@ -1,4 +1,4 @@
-//! Values as literals: for writing to local, and for finding a row by its key.
+//! Values as literals: for writing to local, exactly as the plan has them.
 //!
 //! Must never let a value of a plan become anything but a literal, and must never change one.
 
@@ -105,54 +105,6 @@ fn has_empty_label(labels: &str) -> bool {
             .trim_start_matches([',', ' ']);
     }
     false
-}
-
-/// Returns the raw form of a key column, whose bytes tell rows apart: as the server stores them, FLOAT as a double, BIT
-/// and ZEROFILL as numbers.
-pub fn key_of_cell(column: &Column) -> Expr {
-    let source = Expr::column(&column.name);
-    match column.data_type.class() {
-        Some(TypeClass::Float) => source.as_double(),
-        Some(TypeClass::Bit) => source.binary(sql::expr::Operator::Plus, Expr::integer(0)),
-        Some(TypeClass::Integer | TypeClass::Decimal) if column.data_type.zerofill => {
-            source.binary(sql::expr::Operator::Plus, Expr::integer(0))
-        }
-        _ => source,
-    }
-}
-
-/// Returns the constant that a key column is compared with, from a cell fetched with [`key_of_cell`]: under the
-/// column's own collation, so that its index serves.
-///
-/// # Errors
-/// Where the cell is none that the column's type can have.
-pub fn key_literal(column: &Column, cell: &[u8]) -> Result<Expr> {
-    let text = || {
-        std::str::from_utf8(cell).map_err(|_| {
-            anyhow::anyhow!(
-                "the key column `{}` holds bytes that are no {}",
-                column.name,
-                column.data_type.base
-            )
-        })
-    };
-    Ok(match column.data_type.class() {
-        Some(TypeClass::Integer | TypeClass::Decimal | TypeClass::Bit) => {
-            match Expr::decimal(text()?) {
-                Some(number) => number,
-                None => bail!("the key column `{}` holds no number", column.name),
-            }
-        }
-        Some(TypeClass::Float | TypeClass::Double) => match double(text()?) {
-            Some(number) => number,
-            None => bail!("the key column `{}` holds no number", column.name),
-        },
-        Some(TypeClass::Text | TypeClass::LongText | TypeClass::Enum | TypeClass::Set) => {
-            in_charset(column, cell)
-        }
-        Some(TypeClass::Binary | TypeClass::Blob | TypeClass::Geometry) => Expr::bytes(cell),
-        _ => Expr::text(text()?),
-    })
 }
 
 fn in_charset(column: &Column, bytes: &[u8]) -> Expr {

@@ -1,0 +1,218 @@
+//! Random tables, keys and drifts: what is reported equals the brute-force difference.
+
+use super::brute::{self, Rows};
+use super::random;
+use super::server::{Found, Server, Settings, VENDORS};
+use driftwarden::compare::{RowKey, Shape, TableOutcome};
+use driftwarden::diff::rows::{RowChange, RowKind};
+use driftwarden::read::encode;
+use driftwarden::schema::table::{Column, Table};
+use driftwarden::sql::{ident, ident_list};
+use driftwarden::value::Value;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+type Difference = (
+    RowKind,
+    Option<Vec<Value>>,
+    Option<Vec<Value>>,
+    Option<(u64, u64)>,
+);
+
+fn expected(remote: &Rows, local: &Rows, bag: bool) -> BTreeSet<Difference> {
+    let mut found = BTreeSet::new();
+    let keys = remote.keys().chain(local.keys()).collect::<BTreeSet<_>>();
+    for key in keys {
+        let after = remote.get(key);
+        let before = local.get(key);
+        if bag {
+            let (had, has) = (before.map_or(0, |row| row.0), after.map_or(0, |row| row.0));
+            if had < has {
+                found.insert((RowKind::Insert, None, Some(key.clone()), Some((had, has))));
+            } else if had > has {
+                found.insert((RowKind::Delete, Some(key.clone()), None, Some((had, has))));
+            }
+            continue;
+        }
+        match (before, after) {
+            (None, Some(after)) => {
+                found.insert((RowKind::Insert, None, Some(after.1.clone()), None))
+            }
+            (Some(before), None) => {
+                found.insert((RowKind::Delete, Some(before.1.clone()), None, None))
+            }
+            (Some(before), Some(after)) if before.1 != after.1 => found.insert((
+                RowKind::Update,
+                Some(before.1.clone()),
+                Some(after.1.clone()),
+                None,
+            )),
+            _ => false,
+        };
+    }
+    found
+}
+
+fn reported(found: &Found) -> BTreeSet<Difference> {
+    let rows = found
+        .rows
+        .iter()
+        .map(|(kind, change)| {
+            (
+                *kind,
+                change.before.clone(),
+                change.after.clone(),
+                change.copies,
+            )
+        })
+        .collect::<BTreeSet<_>>();
+    assert_eq!(rows.len(), found.rows.len(), "a difference came twice");
+    rows
+}
+
+/// Writes the differences to the local table, as literals.
+fn write(server: &mut Server, outcome: &TableOutcome, table: &Table, found: &Found) {
+    let local = server.local.clone();
+    server.run(&format!("USE {}", ident(&local)));
+    for wanted in [RowKind::Delete, RowKind::Update, RowKind::Insert] {
+        for (kind, change) in found.rows.iter().filter(|(kind, _)| *kind == wanted) {
+            let sql = statement(&outcome.shape, table, *kind, change);
+            let times = match change.copies {
+                Some((had, has)) if *kind == RowKind::Insert => has - had,
+                _ => 1,
+            };
+            for _ in 0..times {
+                server.run(&sql);
+            }
+        }
+    }
+}
+
+fn statement(shape: &Shape, table: &Table, kind: RowKind, change: &RowChange) -> String {
+    let columns = shape
+        .columns
+        .iter()
+        .map(|column| table.column(&column.remote.name).unwrap())
+        .collect::<Vec<_>>();
+    let literals = |values: &[Value]| {
+        columns
+            .iter()
+            .zip(values)
+            .map(|(column, value)| encode::literal(column, value).unwrap())
+            .collect::<Vec<_>>()
+    };
+    let by_key = |values: &[Value]| match &shape.key {
+        RowKey::Columns { positions, .. } => positions
+            .iter()
+            .map(|at| equal(columns[*at], &literals(values)[*at]))
+            .collect::<Vec<_>>()
+            .join(" AND "),
+        RowKey::Bag => {
+            let encodings = shape
+                .columns
+                .iter()
+                .map(|column| (column.remote.name.as_str(), column.encoding))
+                .collect::<Vec<_>>();
+            let hash = encode::row_hash(&encodings).sql();
+            format!("{hash} = '{}'", change.before_hash.as_deref().unwrap())
+        }
+    };
+    let names = || ident_list(columns.iter().map(|column| column.name.as_str()));
+    match kind {
+        RowKind::Insert => format!(
+            "INSERT INTO t ({}) VALUES ({})",
+            names(),
+            literals(change.after.as_ref().unwrap()).join(", ")
+        ),
+        RowKind::Update => format!(
+            "UPDATE t SET {} WHERE {}",
+            columns
+                .iter()
+                .zip(literals(change.after.as_ref().unwrap()))
+                .map(|(column, literal)| format!("{} = {literal}", ident(&column.name)))
+                .collect::<Vec<_>>()
+                .join(", "),
+            by_key(change.before.as_ref().unwrap())
+        ),
+        RowKind::Delete => {
+            let limit = change.copies.map_or(1, |(had, has)| had - has);
+            format!(
+                "DELETE FROM t WHERE {} LIMIT {limit}",
+                by_key(change.before.as_ref().unwrap())
+            )
+        }
+    }
+}
+
+fn equal(column: &Column, literal: &str) -> String {
+    format!("{} = {literal}", ident(&column.name))
+}
+
+fn check(server: &mut Server, seed: u64, case: &random::Case) {
+    let (remote, local) = (server.remote.clone(), server.local.clone());
+    for (database, inserts) in [(&remote, &case.remote), (&local, &case.local)] {
+        server.run(&format!("USE {}", ident(database)));
+        server.run("DROP TABLE IF EXISTS t");
+        server.run(&case.create);
+        server.run("SET sql_mode = ''");
+        for insert in inserts {
+            server.run(insert);
+        }
+        server.run("SET sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'");
+    }
+    let tiny = seed % 2 == 0;
+    let settings = Settings {
+        estimated_rows: case.rows,
+        estimated_bytes: case.rows * if tiny { 2000 } else { 20 },
+        chunk_time: Duration::from_micros(if tiny { 1 } else { 500_000 }),
+        snapshot_time: if seed % 5 == 0 {
+            Duration::ZERO
+        } else {
+            Duration::from_secs(30)
+        },
+        keep_local: false,
+    };
+    let (outcome, found) = server.compare(&settings);
+    let table = server.table(&local);
+    let key = match &outcome.shape.key {
+        RowKey::Columns { positions, .. } => positions.clone(),
+        RowKey::Bag => Vec::new(),
+    };
+    let before = brute::rows(server, &local, &table, &key);
+    let after = brute::rows(server, &remote, &table, &key);
+    let wanted = expected(&after, &before, key.is_empty());
+    assert_eq!(reported(&found), wanted, "case {seed}: {}", case.create);
+    write(server, &outcome, &table, &found);
+    assert_eq!(
+        brute::dump(server, &remote, &table),
+        brute::dump(server, &local, &table),
+        "case {seed}: {}",
+        case.create
+    );
+    let (_, again) = server.compare(&settings);
+    assert_eq!(
+        reported(&again),
+        BTreeSet::new(),
+        "case {seed}: {}",
+        case.create
+    );
+}
+
+#[test]
+fn differences_equal_those_of_brute_force() {
+    let cases = std::env::var("ROWS_CASES").unwrap_or_else(|_| "48".into());
+    let (from, to) = cases.split_once('-').unwrap_or(("0", &cases));
+    std::thread::scope(|scope| {
+        for vendor in VENDORS {
+            let (from, to) = (from.parse::<u64>().unwrap(), to.parse::<u64>().unwrap());
+            scope.spawn(move || {
+                let Some(mut server) = Server::start(vendor, "random") else {
+                    return;
+                };
+                for seed in from..to {
+                    check(&mut server, seed, &random::case(seed, vendor));
+                }
+            });
+        }
+    });
+}

@@ -1,0 +1,7 @@
+//! Row comparison against real servers: what is reported equals a brute-force difference, and writing it makes both
+//! sides equal.
+
+mod brute;
+mod comparison;
+mod random;
+mod server;
