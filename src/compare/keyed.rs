@@ -200,8 +200,7 @@ fn gather(
                     Some(to) => Some(end.min(*to)),
                     None => Some(end),
                 };
-                let joined = last_bucket == bucket.checked_sub(1).map(Some).unwrap_or(None)
-                    && last_bucket.is_some();
+                let joined = last_bucket.is_some_and(|last: u64| last + 1 == bucket);
                 last_bucket = Some(bucket);
                 if joined
                     && let Some(area) = areas.last_mut()

@@ -19,12 +19,15 @@ const MATCHED_ROWS: u64 = 20_000;
 /// Most bucket numbers that one statement names.
 const NAMED_BUCKETS: usize = 2_000;
 
+/// A bucket that differs: its number, the remote's rows, local's rows.
+type Bucket = (u64, u64, u64);
+
 /// Rows among which there are differences: a range of keys, or some of its buckets.
 #[derive(Debug, Clone)]
 pub(super) struct Area {
     pub(super) range: ChunkRange,
-    /// The number of buckets, and those that differ with their rows: (bucket, remote's, local's).
-    pub(super) buckets: Option<(u64, Vec<(u64, u64, u64)>)>,
+    /// The number of buckets, and those that differ.
+    pub(super) buckets: Option<(u64, Vec<Bucket>)>,
     pub(super) remote_rows: u64,
     pub(super) local_rows: u64,
 }
@@ -118,7 +121,7 @@ impl Comparison<'_> {
         let mut rows = 0;
         for area in areas.into_iter().flat_map(Area::pieces) {
             if keys.ordered && area.is_one_sided() {
-                self.match_group(std::mem::take(&mut group), keys)?;
+                self.match_group(&std::mem::take(&mut group), keys)?;
                 rows = 0;
                 let side = if area.local_rows == 0 {
                     Side::Remote
@@ -127,19 +130,19 @@ impl Comparison<'_> {
                 };
                 self.one_sided(side, keys.side(side), &area.range)?;
             } else if area.rows() > 2 * MATCHED_ROWS {
-                self.match_group(std::mem::take(&mut group), keys)?;
+                self.match_group(&std::mem::take(&mut group), keys)?;
                 rows = 0;
                 self.split(&area, keys)?;
             } else {
                 if rows + area.rows() > 2 * MATCHED_ROWS {
-                    self.match_group(std::mem::take(&mut group), keys)?;
+                    self.match_group(&std::mem::take(&mut group), keys)?;
                     rows = 0;
                 }
                 rows += area.rows();
                 group.push(area);
             }
         }
-        self.match_group(group, keys)
+        self.match_group(&group, keys)
     }
 
     /// Spreads an area that is too large over finer buckets, and looks at those that differ.
@@ -164,23 +167,23 @@ impl Comparison<'_> {
             buckets: Some((outer.saturating_mul(finer), differing)),
         };
         for piece in finer.pieces() {
-            self.match_group(vec![piece], keys)?;
+            self.match_group(&[piece], keys)?;
         }
         Ok(())
     }
 
-    fn match_group(&mut self, group: Vec<Area>, keys: &Keys) -> Result<()> {
+    fn match_group(&mut self, group: &[Area], keys: &Keys) -> Result<()> {
         if group.is_empty() {
             return Ok(());
         }
-        let local = self.ask_hashes(Side::Local, &group, keys)?;
-        let remote = self.ask_hashes(Side::Remote, &group, keys)?;
+        let local = self.ask_hashes(Side::Local, group, keys)?;
+        let remote = self.ask_hashes(Side::Remote, group, keys)?;
         let columns = keys.positions.len();
         let local = seen(&local.wait()?, columns)?;
         let mut remote = seen(&remote.wait()?, columns)?;
         let expected = group.iter().map(|area| area.remote_rows).sum::<u64>();
         if remote.len() as u64 != expected {
-            remote = self.read_again(&group, keys)?;
+            remote = self.read_again(group, keys)?;
         }
         let wanted = differences(&remote, &local, self.task.keep_local);
         drop((remote, local));

@@ -198,7 +198,7 @@ fn width(data_type: &DataType) -> u32 {
 /// its literal default, NULL, or the implicit default of its type.
 ///
 /// # Errors
-/// Where the server makes the value up (an expression, the time, AUTO_INCREMENT) or this build cannot tell it.
+/// Where the server makes the value up (an expression, the time, an automatic number) or this build cannot tell it.
 pub fn simulated_default(column: &Column) -> Result<Expr, Reason> {
     let unknown = || {
         Reason(format!(

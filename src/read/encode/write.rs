@@ -80,7 +80,7 @@ pub fn needs_lenient_mode(column: &Column, value: &Value) -> bool {
             .data_type
             .arguments
             .as_deref()
-            .is_some_and(|labels| has_empty_label(labels))
+            .is_some_and(has_empty_label)
 }
 
 /// Whether `''` stands between commas in a list of quoted labels.
