@@ -51,7 +51,6 @@ pub(crate) fn dump(server: &mut Server, database: &str, table: &Table) -> Vec<Ro
                     vec![source.as_double(), Expr::integer(0)],
                 )],
             ),
-            "bit" => Expr::call(Function::Hex, vec![source]),
             "int" | "bigint" | "tinyint" | "decimal" | "year" => source,
             _ => Expr::call(Function::Hex, vec![source]),
         });

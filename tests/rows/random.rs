@@ -1,5 +1,13 @@
 //! Random tables, rows and drifts.
 
+#![allow(
+    clippy::cast_possible_wrap,
+    clippy::cast_possible_truncation,
+    clippy::format_collect,
+    clippy::type_complexity,
+    reason = "small numbers and short texts, made up here"
+)]
+
 use driftwarden::schema::Vendor;
 
 /// A small deterministic generator, so that a failing case can be run again by its number.

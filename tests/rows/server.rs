@@ -18,23 +18,35 @@ pub(crate) struct Server {
     pub(crate) local: String,
 }
 
-/// Opens a session on the sandbox's server; `None` where there is none.
-fn open(vendor: Vendor) -> Option<LocalSession> {
-    let socket = std::env::var(match vendor {
-        Vendor::MySql => "ROWS_MYSQL",
-        Vendor::MariaDb => "ROWS_MARIADB",
-    })
-    .ok()?;
-    let settings = serde_json::json!({"socket": socket, "user": "root", "password": ""});
+/// Opens a session on the sandbox's local server.
+fn open(vendor: Vendor) -> LocalSession {
+    let root = std::env::var("DRIFTWARDEN_SANDBOX")
+        .expect("run by `make test`, or by tests/sandbox/run.sh");
+    let name = match vendor {
+        Vendor::MySql => "mysql",
+        Vendor::MariaDb => "mariadb",
+    };
+    let text = std::fs::read_to_string(format!("{root}/{name}.env")).unwrap();
+    let get = |key: &str| {
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+        line.unwrap_or_default().to_owned()
+    };
+    let settings = serde_json::json!({
+        "socket": get("LOCAL_SOCKET"),
+        "user": get("LOCAL_USER"),
+        "password": get("LOCAL_PASSWORD"),
+    });
     let settings: config::Local = serde_json::from_value(settings).unwrap();
-    Some(LocalSession::open(&settings).unwrap())
+    LocalSession::open(&settings).unwrap()
 }
 
 impl Server {
-    pub(crate) fn start(vendor: Vendor, name: &str) -> Option<Self> {
+    pub(crate) fn start(vendor: Vendor, name: &str) -> Self {
         let mut server = Self {
-            session: open(vendor)?,
-            other: open(vendor)?,
+            session: open(vendor),
+            other: open(vendor),
             remote: format!("rows_{name}_remote"),
             local: format!("rows_{name}_local"),
         };
@@ -44,7 +56,7 @@ impl Server {
                 "CREATE DATABASE `{database}` CHARACTER SET utf8mb4"
             ));
         }
-        Some(server)
+        server
     }
 
     pub(crate) fn run(&mut self, sql: &str) {
@@ -152,9 +164,7 @@ impl<'a> Counted<'a> {
 
 impl Source for Counted<'_> {
     fn rows(&mut self, step: &str, read: &Read) -> anyhow::Result<Vec<Row>> {
-        if std::env::var("ROWS_SHOW").is_ok() {
-            eprintln!("{step}: {}", read.sql());
-        }
+        assert!(!step.is_empty());
         let rows = self.session.rows(read)?;
         self.reads += 1;
         self.bytes += rows
