@@ -2,7 +2,7 @@
 //!
 //! Must never make two texts equal that the same server would tell apart: [`loose`] is for texts of two vendors only.
 
-use crate::schema::statement::{LexMode, TokenKind, tokens};
+use crate::schema::statement::{self, LexMode, TokenKind, tokens};
 use crate::schema::{Object, ObjectKind, Vendor};
 use std::collections::BTreeSet;
 
@@ -108,6 +108,12 @@ pub(super) fn adapt(object: &mut Object, local: Vendor) -> Result<(), String> {
         if aggregate {
             return Err("a stored aggregate function, which MySQL does not have".to_owned());
         }
+    }
+    if object.kind == ObjectKind::Trigger && local == Vendor::MySql {
+        // MySQL prints a trigger's names without their database, MariaDB as they were written.
+        let head = statement::head(&object.create, &object.sql_mode)?;
+        object.create.replace_range(head.table_database_at, "");
+        object.create.replace_range(head.database_at, "");
     }
     Ok(())
 }

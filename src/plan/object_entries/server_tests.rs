@@ -15,7 +15,11 @@ fn session() -> LocalSession {
 }
 
 fn session_of(user: &str) -> LocalSession {
-    let socket = std::env::var("DRIFTWARDEN_TEST_SOCKET").expect("DRIFTWARDEN_TEST_SOCKET");
+    open("DRIFTWARDEN_TEST_SOCKET", user)
+}
+
+fn open(variable: &str, user: &str) -> LocalSession {
+    let socket = std::env::var(variable).expect(variable);
     LocalSession::open(&config::Local {
         socket: Some(socket.into()),
         host: None,
@@ -54,20 +58,29 @@ fn plan(session: &mut LocalSession) -> ObjectPlan {
 
 fn plan_from(remote: &str, session: &mut LocalSession) -> ObjectPlan {
     let found = introspect::databases(session, &[remote.to_owned(), LOCAL.to_owned()]).unwrap();
-    let accounts = introspect::local_accounts(session).unwrap();
     let vendor = session.server().vendor;
-    assert!(found[0].unknown.is_empty(), "{:?}", found[0].unknown);
-    assert_eq!(found[0].unsupported, []);
+    plan_pair(&found[0], vendor, &found[1], session)
+}
+
+fn plan_pair(
+    remote: &Database,
+    vendor: Vendor,
+    here: &Database,
+    local: &mut LocalSession,
+) -> ObjectPlan {
+    assert!(remote.unknown.is_empty(), "{:?}", remote.unknown);
+    assert_eq!(remote.unsupported, []);
+    let accounts = introspect::local_accounts(local).unwrap();
     object_entries(&Request {
         context: Context {
             remote: vendor,
-            local: vendor,
+            local: local.server().vendor,
             accounts: &accounts,
-            databases: &[(remote.to_owned(), LOCAL.to_owned())],
+            databases: &[(remote.name.clone(), LOCAL.to_owned())],
         },
         pairs: &[Pair {
-            local: &found[1],
-            remote: &found[0],
+            local: here,
+            remote,
         }],
         schema_entries: &[],
         selects: &|_, _| true,
@@ -301,4 +314,37 @@ fn the_server_s_own_objects_are_copied() {
         (vec![], &first.unsupported)
     );
     session.execute(&format!("DROP DATABASE {LOCAL}")).unwrap();
+}
+
+/// Production on the other vendor's server.
+#[test]
+#[ignore = "needs servers: DRIFTWARDEN_TEST_SOCKET, DRIFTWARDEN_TEST_SOCKET_OTHER"]
+fn the_other_vendor_s_objects_are_created_once() {
+    let mut local = session();
+    let mut other = open("DRIFTWARDEN_TEST_SOCKET_OTHER", "root");
+    fill(&mut other, REMOTE, OBJECTS);
+    fill(&mut local, LOCAL, &[]);
+    let plan = |local: &mut LocalSession, other: &mut LocalSession| {
+        let remote = introspect::databases(other, &[REMOTE.to_owned()])
+            .unwrap()
+            .remove(0);
+        let here = introspect::databases(local, &[LOCAL.to_owned()])
+            .unwrap()
+            .remove(0);
+        plan_pair(&remote, other.server().vendor, &here, local)
+    };
+    let first = plan(&mut local, &mut other);
+    assert_eq!(first.unsupported, []);
+    assert_eq!(first.entries.len(), OBJECTS.len() - 2);
+    apply(&mut local, first);
+    let second = plan(&mut local, &mut other);
+    for entry in &second.entries {
+        println!(
+            "{} {:?}\n  {:?}\n  {:?}",
+            entry.id, entry.reasons, entry.before, entry.after
+        );
+    }
+    assert_eq!((ids(&second), &second.unsupported), (vec![], &vec![]));
+    local.execute(&format!("DROP DATABASE {LOCAL}")).unwrap();
+    other.execute(&format!("DROP DATABASE {REMOTE}")).unwrap();
 }

@@ -43,6 +43,8 @@ pub struct Head {
     pub name: String,
     /// For a trigger, the database in front of its table's name.
     pub table_database: Option<String>,
+    /// Where that database and its dot stand, in bytes; empty where there is none.
+    pub table_database_at: Range<usize>,
     /// For a trigger, its table.
     pub table: Option<String>,
     /// For a trigger, when it fires, in capitals: `BEFORE INSERT`.
@@ -206,6 +208,7 @@ pub(super) fn head(tokens: &[Token<'_>]) -> Result<Head, String> {
         database_at: name.database_at,
         name: name.name,
         table_database: None,
+        table_database_at: 0..0,
         table: None,
         moment: None,
         body: 0,
@@ -216,6 +219,7 @@ pub(super) fn head(tokens: &[Token<'_>]) -> Result<Head, String> {
             let (moment, table) = trigger(&mut cursor)?;
             head.moment = Some(moment);
             head.table_database = table.database;
+            head.table_database_at = table.database_at;
             head.table = Some(table.name);
         }
         ObjectKind::Procedure => {
