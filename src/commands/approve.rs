@@ -103,7 +103,7 @@ fn report(
         let count = decided.set.len();
         writeln!(
             context.out,
-            "{word} {count} of the plan's {} changes",
+            "{word} {count} (the plan has {} changes)",
             plan.entries.len()
         )?;
         if count <= 10 || context.verbosity > 0 {
@@ -195,7 +195,7 @@ mod tests {
         let ids = parse(&["shop.users.update".into(), "shop.users.contract".into()]).unwrap();
         let said = run_on(&path, &What::Selectors(ids, Decision::Approve)).unwrap();
         insta::assert_snapshot!(said, @r"
-        approved 2 of the plan's 4 changes
+        approved 2 (the plan has 4 changes)
           shop.users.update
           shop.users.contract
         destructive, approved: shop.users.contract: drops column `legacy`

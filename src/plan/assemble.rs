@@ -83,6 +83,7 @@ pub fn assemble(header: Header, mut findings: Findings) -> Result<Plan> {
         warnings: findings.warnings,
         summary: order::summary(&findings.entries),
         entries: findings.entries,
+        parts: BTreeMap::new(),
         review: Review::default(),
     };
     digest::seal(&mut plan)?;

@@ -12,9 +12,12 @@ use crate::value::to_hex;
 use anyhow::{Context as _, Result};
 use serde_json::{Map, Value as Json};
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const DOMAIN: &[u8] = b"driftwarden plan 1\n";
+
+/// The name in `parts` of everything but the entries; no id is without a point.
+const REST: &str = "plan";
 
 /// Returns the digest of a plan's content, `sha256:` and 64 hex digits.
 ///
@@ -29,11 +32,12 @@ pub fn digest(plan: &Plan) -> Result<String> {
     Ok(format!("sha256:{}", to_hex(&hash.finalize())))
 }
 
-/// Sets a plan's digest, and its id from `created_at` and the digest.
+/// Sets a plan's parts and digest, and its id from `created_at` and the digest.
 ///
 /// # Errors
 /// When `created_at` is no UTC time in whole seconds.
 pub fn seal(plan: &mut Plan) -> Result<()> {
+    plan.parts = parts(plan)?;
     plan.digest = digest(plan)?;
     plan.id = id(&plan.created_at, &plan.digest)
         .with_context(|| format!("`created_at` of the plan is {:?}", plan.created_at))?;
@@ -68,9 +72,14 @@ pub fn misfits(plan: &Plan) -> Result<Vec<String>> {
     let mut misfits = Vec::new();
     let now = digest(plan)?;
     if plan.digest != now {
+        let (digest, edited) = (&plan.digest, edited(plan)?);
+        let place = if edited.is_empty() {
+            "`digest` or `parts` itself".to_owned()
+        } else {
+            edited.join(", ")
+        };
         misfits.push(format!(
-            "`digest` is {}, but the content gives {now}",
-            plan.digest
+            "{place} is not what was planned (`digest` is {digest}, the content gives {now})"
         ));
     }
     match id(&plan.created_at, &plan.digest) {
@@ -86,6 +95,46 @@ pub fn misfits(plan: &Plan) -> Result<Vec<String>> {
     }
     misfits.extend(inner_misfits(plan));
     Ok(misfits)
+}
+
+/// Names the parts that are not what was sealed.
+fn edited(plan: &Plan) -> Result<Vec<String>> {
+    let now = parts(plan)?;
+    let names: BTreeSet<&String> = now.keys().chain(plan.parts.keys()).collect();
+    Ok(names
+        .into_iter()
+        .filter(|name| now.get(*name) != plan.parts.get(*name))
+        .map(|name| match name.as_str() {
+            REST => "a field outside the entries".to_owned(),
+            id if now.contains_key(id) => format!("entry {id}"),
+            id => format!("entry {id} (now missing)"),
+        })
+        .collect())
+}
+
+/// Returns a short hash of every entry, by id, and one of everything else.
+fn parts(plan: &Plan) -> Result<BTreeMap<String, String>> {
+    let short = |content: Json| -> Result<String> {
+        let hash = Sha256::digest(serde_json::to_vec(&sorted(content))?);
+        Ok(to_hex(&hash[..8]))
+    };
+    let mut content = without_decisions(serde_json::to_value(plan)?);
+    let mut parts = BTreeMap::new();
+    if let Some(fields) = content.as_object_mut() {
+        fields.remove("parts");
+        let entries = fields.remove("entries");
+        for entry in entries
+            .as_ref()
+            .and_then(Json::as_array)
+            .into_iter()
+            .flatten()
+        {
+            let id = entry.get("id").and_then(Json::as_str).unwrap_or_default();
+            parts.insert(id.to_owned(), short(entry.clone())?);
+        }
+    }
+    parts.insert(REST.to_owned(), short(content)?);
+    Ok(parts)
 }
 
 /// What a plan says twice must agree, whoever wrote it: this also points at the place of an edit.
@@ -308,6 +357,10 @@ mod tests {
             "{said}"
         );
         assert!(said.contains("`id` should be 20261124T061501Z-"), "{said}");
+        assert!(
+            said.contains("a field outside the entries, entry shop.users.update is"),
+            "{said}"
+        );
     }
 
     #[test]

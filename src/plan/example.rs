@@ -8,6 +8,7 @@ use super::{
 use crate::schema::Unsupported;
 use crate::value::{Value, ValueKind};
 use indexmap::IndexMap;
+use std::collections::BTreeMap;
 
 /// Returns a sealed plan over `shop.users` and `shop.orders`.
 pub(crate) fn plan() -> Plan {
@@ -108,6 +109,7 @@ pub(crate) fn plan() -> Plan {
         warnings: Vec::new(),
         summary: Summary::default(),
         entries,
+        parts: BTreeMap::new(),
         review: Review::default(),
     };
     plan.summary = summary(&plan.entries);
@@ -136,7 +138,7 @@ pub(crate) fn entry(id: &str, kind: Kind, risk: Risk) -> Entry {
         rows: Vec::new(),
         payload: None,
         preview: Vec::new(),
-        row_decisions: std::collections::BTreeMap::new(),
+        row_decisions: BTreeMap::new(),
         decision: Decision::Pending,
     }
 }

@@ -63,6 +63,9 @@ pub struct Plan {
     pub summary: Summary,
     /// The changes, in the order in which they are executed.
     pub entries: Vec<Entry>,
+    /// Short hashes of each entry and (as `plan`) of the rest: they name the place when the digest does not fit.
+    #[serde(default)]
+    pub parts: BTreeMap<String, String>,
     /// Who decided, and when.
     #[serde(default)]
     pub review: Review,
