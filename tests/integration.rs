@@ -7,5 +7,4 @@
 )]
 
 mod connect;
-mod objects;
 mod rows;

@@ -1,4 +1,6 @@
 //! Differences between two models: pure, typed.
+//!
+//! Must never talk to a server.
 
 pub mod clause;
 pub mod object;

@@ -17,6 +17,7 @@ pub mod payload;
 pub mod pretty;
 pub mod references;
 pub mod row_sql;
+pub mod schema_entries;
 pub mod scope;
 pub mod strategy;
 

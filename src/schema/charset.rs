@@ -37,14 +37,18 @@ pub fn of_collation(collation: &str) -> &str {
 
 /// Returns whether every string of one character set is a string of the other.
 pub fn widens(from: &str, to: &str) -> bool {
-    let unicode = |name: &str| matches!(name, "utf8mb4" | "utf16" | "utf16le" | "utf32");
     let narrow_unicode = |name: &str| matches!(name, "utf8" | "utf8mb3" | "ucs2");
-    from == to
-        || to == "binary"
-        || (from != "binary" && unicode(to))
-        || (narrow_unicode(from) && narrow_unicode(to))
-        || (from == "ascii" && to != "binary")
-        || (matches!(from, "latin1" | "latin2" | "latin5" | "latin7") && narrow_unicode(to))
+    match to {
+        "binary" => true,
+        _ if from == to => true,
+        _ if from == "binary" => false,
+        "utf8mb4" | "utf16" | "utf16le" | "utf32" => true,
+        _ if narrow_unicode(to) => {
+            narrow_unicode(from)
+                || matches!(from, "ascii" | "latin1" | "latin2" | "latin5" | "latin7")
+        }
+        _ => from == "ascii",
+    }
 }
 
 /// How finely a collation tells strings apart: greater is finer; equal ranks of different collations say nothing.
@@ -53,9 +57,7 @@ pub fn fineness(collation: &str) -> u8 {
         3
     } else if collation.ends_with("_as_cs") || collation.ends_with("_cs") {
         2
-    } else if collation.ends_with("_as_ci") {
-        1
     } else {
-        0
+        u8::from(collation.ends_with("_as_ci"))
     }
 }

@@ -22,6 +22,20 @@ pub fn create_table_in(database: &str, table: &Table) -> String {
     )
 }
 
+/// Returns the statement that drops a table.
+pub fn drop_table(database: &str, name: &str) -> String {
+    format!("DROP TABLE {}.{}", ident(database), ident(name))
+}
+
+/// Returns the statement that creates a database, or (`alter`) sets the defaults of one.
+pub fn database(alter: bool, name: &str, charset: &str, collation: &str) -> String {
+    let verb = if alter { "ALTER" } else { "CREATE" };
+    format!(
+        "{verb} DATABASE {} CHARACTER SET {charset} COLLATE {collation}",
+        ident(name)
+    )
+}
+
 /// Returns `sha256:` and the digest of the canonical text, which leaves the auto-increment counter out.
 pub fn fingerprint(table: &Table) -> String {
     format!(

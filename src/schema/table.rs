@@ -28,6 +28,10 @@ pub struct Table {
 
 /// A column.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "a column has that many independent attributes"
+)]
 pub struct Column {
     /// Name.
     pub name: String,
@@ -47,7 +51,7 @@ pub struct Column {
     pub default: Option<String>,
     /// `ON UPDATE` expression, for example `CURRENT_TIMESTAMP(6)`.
     pub on_update: Option<String>,
-    /// Whether the column is AUTO_INCREMENT.
+    /// Whether the column is `AUTO_INCREMENT`.
     pub auto_increment: bool,
     /// For a generated column, its expression and storage.
     pub generated: Option<Generated>,

@@ -80,6 +80,8 @@ pub enum ServerQuestion {
     Warnings,
     /// `@@global.local_infile, @@global.read_only`
     LocalInfile,
+    /// Names of the schemas that proofs use (local only).
+    ScratchSchemas,
 }
 
 /// A SELECT over one table.
@@ -242,6 +244,10 @@ impl ServerQuestion {
             Self::FunctionTrust => "SELECT @@log_bin, @@log_bin_trust_function_creators",
             Self::Warnings => "SHOW WARNINGS",
             Self::LocalInfile => "SELECT @@global.local_infile, @@global.read_only",
+            Self::ScratchSchemas => {
+                "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA \
+                 WHERE LEFT(SCHEMA_NAME, 20) = 'driftwarden_scratch_'"
+            }
         }
     }
 }

@@ -109,6 +109,10 @@ fn settle_charsets(table: &mut Table) {
                 None => table_charset.clone(),
             };
         }
+        // Printed only because it is not the set's default; the column itself names nothing.
+        if !column.explicit_charset && column.collation == table_collation {
+            column.explicit_collation = false;
+        }
         if column.collation.is_none() {
             if column.explicit_charset {
                 column.collation = column

@@ -1,0 +1,245 @@
+//! The difference of two tables as phases: what must happen before the rows, after them, and last.
+//!
+//! The phases are models in between: each is a whole table, and the statements lead from one to the next. A rename is
+//! never guessed: it is drop and add, and says so. Must never talk to a server.
+
+mod risk;
+mod stages;
+mod types;
+
+pub use types::fits;
+
+use super::clause::{self, Statement};
+use crate::schema::table::{ForeignKey, Table};
+use crate::schema::{Vendor, parse};
+use anyhow::{Context as _, Result};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The part of a table's change that a [`PhaseDiff`] is, in the order of execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Before `Expand`: takes down foreign keys that would hold up a change of the columns at either end.
+    Detach,
+    /// Before the rows.
+    Expand,
+    /// After the rows.
+    Constrain,
+    /// After the constrain phases of this and other tables: foreign keys that rest on what those have added.
+    Attach,
+    /// Last: what loses data or objects.
+    Contract,
+    /// After the contract phases of this and other tables: foreign keys over columns that those have changed.
+    Reattach,
+}
+
+/// What the change of one table depends on besides the table itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Whether rows of the table change between `Expand` and `Constrain`.
+    pub rows_change: bool,
+    /// Foreign keys of local's, by lower-case name, whose referenced side changes under them: they are taken down
+    /// first.
+    pub moved_keys: BTreeSet<String>,
+    /// Foreign keys of remote's, by lower-case name, with the phase after which their referenced side is as it will
+    /// be; one that is not named here finds it so.
+    pub ready: BTreeMap<String, Phase>,
+}
+
+/// One phase of a table's change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PhaseDiff {
+    /// Which.
+    pub phase: Phase,
+    /// The statements, clause by clause.
+    pub statements: Vec<Statement>,
+    /// The table before this phase.
+    pub before: Table,
+    /// The table after it.
+    pub after: Table,
+}
+
+impl PhaseDiff {
+    /// Returns the statements' texts.
+    pub fn sql(&self, database: &str) -> Vec<String> {
+        self.statements
+            .iter()
+            .map(|statement| clause::render(database, &self.before.name, statement))
+            .collect()
+    }
+
+    /// Returns the statements as they would be if both tables were as `disguise` makes them.
+    pub fn hiding(&self, disguise: impl Fn(&Table) -> Table, vendor: Vendor) -> Vec<Statement> {
+        clause::alter(&disguise(&self.before), &disguise(&self.after), vendor)
+    }
+
+    /// Returns why something of local's is lost; empty for a safe phase.
+    pub fn reasons(&self) -> Vec<String> {
+        let mut reasons: Vec<String> = Vec::new();
+        for clause in self.statements.iter().flatten() {
+            for reason in &clause.reasons {
+                if !reasons.contains(reason) {
+                    reasons.push(reason.clone());
+                }
+            }
+        }
+        reasons
+    }
+}
+
+/// The change of one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableDiff {
+    /// The phases that have something to do, in order.
+    pub phases: Vec<PhaseDiff>,
+    /// The table as the rows find it: after `Expand`.
+    pub expanded: Table,
+    local: Table,
+    remote: Table,
+    vendor: Vendor,
+    surroundings: Surroundings,
+}
+
+impl TableDiff {
+    /// Returns whether the server cannot tell the two tables apart.
+    pub fn is_empty(&self) -> bool {
+        self.phases.is_empty()
+    }
+
+    /// Returns all statements' texts, phase by phase.
+    pub fn sql(&self, database: &str) -> Vec<Vec<String>> {
+        self.phases
+            .iter()
+            .map(|phase| phase.sql(database))
+            .collect()
+    }
+
+    /// Returns the same change in as few phases as lead there, for a table whose rows do not change.
+    #[must_use]
+    pub fn merged(&self) -> Self {
+        table(
+            &self.local,
+            &self.remote,
+            self.vendor,
+            &Surroundings {
+                rows_change: false,
+                ..self.surroundings.clone()
+            },
+        )
+    }
+
+    /// Returns the diff with the phases' tables as a server printed them, statements and reasons made anew.
+    #[must_use]
+    pub fn with_tables(&self, after: &[Table]) -> Self {
+        let mut diff = self.clone();
+        let mut before = self.local.clone();
+        for (phase, after) in diff.phases.iter_mut().zip(after) {
+            *phase = phase_diff(
+                phase.phase,
+                before,
+                after.clone(),
+                &self.remote,
+                self.vendor,
+            );
+            if phase.phase == Phase::Expand {
+                diff.expanded = after.clone();
+            }
+            before = after.clone();
+        }
+        diff.phases.retain(|phase| !phase.statements.is_empty());
+        diff
+    }
+}
+
+/// Returns the change that makes the local table like the remote one.
+pub fn table(
+    local: &Table,
+    remote: &Table,
+    vendor: Vendor,
+    surroundings: &Surroundings,
+) -> TableDiff {
+    let remote = named_like(remote, &local.name);
+    let stages = stages::stages(local, &remote, surroundings);
+    let mut phases = Vec::new();
+    let mut before = local.clone();
+    for (phase, after) in [
+        (Phase::Detach, stages.detached),
+        (Phase::Expand, stages.expanded.clone()),
+        (Phase::Constrain, stages.constrained),
+        (Phase::Attach, stages.attached),
+        (Phase::Contract, stages.contracted),
+        (Phase::Reattach, remote.clone()),
+    ] {
+        let diff = phase_diff(phase, before.clone(), after.clone(), &remote, vendor);
+        if !diff.statements.is_empty() {
+            before = after;
+            phases.push(diff);
+        }
+    }
+    TableDiff {
+        phases,
+        expanded: stages.expanded,
+        local: local.clone(),
+        remote,
+        vendor,
+        surroundings: surroundings.clone(),
+    }
+}
+
+/// Returns the statements of a schema entry again from its texts: exactly those that the plan was made with.
+///
+/// # Errors
+/// Where a text does not parse.
+pub fn alter_statements(
+    before: &str,
+    after: &str,
+    database: &str,
+    vendor: Vendor,
+) -> Result<Vec<String>> {
+    let before = parse::table(before).context("reading the table before the change")?;
+    let after = parse::table(after).context("reading the table after the change")?;
+    Ok(clause::alter(&before, &after, vendor)
+        .iter()
+        .map(|statement| clause::render(database, &before.name, statement))
+        .collect())
+}
+
+/// Returns in which phase each column, by lower-case name, last changes in a way that a foreign key at either end
+/// feels: its type, or an index that the key may rest on.
+pub fn unsettled_columns(
+    local: &Table,
+    remote: &Table,
+    rows_change: bool,
+) -> BTreeMap<String, Phase> {
+    stages::unsettled(local, remote, rows_change)
+}
+
+/// Returns whether two foreign keys say the same.
+pub fn same_foreign_key(a: &ForeignKey, b: &ForeignKey) -> bool {
+    a == b
+}
+
+fn phase_diff(
+    phase: Phase,
+    before: Table,
+    after: Table,
+    remote: &Table,
+    vendor: Vendor,
+) -> PhaseDiff {
+    let mut statements = clause::alter(&before, &after, vendor);
+    for clause in statements.iter_mut().flatten() {
+        clause.reasons = risk::reasons(&clause.change, &before, &after, remote);
+    }
+    PhaseDiff {
+        phase,
+        statements,
+        before,
+        after,
+    }
+}
+
+fn named_like(table: &Table, name: &str) -> Table {
+    Table {
+        name: name.to_owned(),
+        ..table.clone()
+    }
+}

@@ -1,0 +1,227 @@
+//! Columns of the tables in between.
+//!
+//! Must never give a column a form that loses one of local's values before the contract phase, unless the rows need it.
+
+use super::super::types::{fits, union};
+use super::Builder;
+use crate::schema::charset::{fineness, unprinted_collation};
+use crate::schema::table::{Column, IndexKind, Table, TypeClass};
+use std::collections::BTreeMap;
+
+/// How a column gets its remote form.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Course {
+    /// In the expand phase: nothing is lost by it, or the rows need it.
+    Early,
+    /// In the contract phase; until then as given.
+    Late(Box<Column>),
+}
+
+pub(super) fn courses(
+    local: &Table,
+    remote: &Table,
+    rows_change: bool,
+) -> BTreeMap<String, Course> {
+    let mut courses = BTreeMap::new();
+    for column in &remote.columns {
+        let Some(own) = local.column(&column.name) else {
+            continue;
+        };
+        let course = course(own, column, rows_change, local, remote);
+        courses.insert(column.name.to_lowercase(), course);
+    }
+    courses
+}
+
+fn course(
+    local: &Column,
+    remote: &Column,
+    rows_change: bool,
+    local_table: &Table,
+    remote_table: &Table,
+) -> Course {
+    match (&local.generated, &remote.generated) {
+        (None, Some(_)) => return Course::Late(Box::new(as_is(local, remote, rows_change))),
+        (Some(_), _) => return Course::Early,
+        (None, None) => {}
+    }
+    if fits(local, remote) {
+        return Course::Early;
+    }
+    if !rows_change || fits(remote, local) {
+        return Course::Late(Box::new(as_is(local, remote, rows_change)));
+    }
+    let indexed = |table: &Table| {
+        table.indexes.iter().any(|index| {
+            index.parts.iter().any(|part| {
+                part.prefix.is_none()
+                    && part
+                        .column
+                        .as_ref()
+                        .is_some_and(|name| name.eq_ignore_ascii_case(&local.name))
+            })
+        })
+    };
+    match union(local, remote) {
+        Some(both)
+            if !(both.data_type.base.ends_with("text")
+                && (indexed(local_table) || indexed(remote_table))) =>
+        {
+            Course::Late(Box::new(as_is(&both, remote, rows_change)))
+        }
+        // The rows need the new type and nothing holds both: it is converted before them.
+        _ => Course::Early,
+    }
+}
+
+/// A column kept in its form until the contract phase. It must take remote's NULLs and, where remote no longer has
+/// values for it, rows without a value.
+fn as_is(column: &Column, remote: &Column, rows_change: bool) -> Column {
+    let mut kept = column.clone();
+    kept.name.clone_from(&remote.name);
+    if remote.generated.is_some() {
+        if rows_change {
+            optional(&mut kept);
+        }
+    } else if remote.nullable && !kept.nullable && rows_change {
+        kept.nullable = true;
+    }
+    kept
+}
+
+/// Lets rows be inserted without a value for the column.
+fn optional(column: &mut Column) {
+    if !column.nullable
+        && column.default.is_none()
+        && !column.auto_increment
+        && column.generated.is_none()
+    {
+        column.nullable = true;
+    }
+}
+
+impl Builder<'_> {
+    pub(super) fn expand_columns(&self, expanded: &mut Table) {
+        for column in &self.remote.columns {
+            let form = match (
+                self.local.column(&column.name),
+                self.courses.get(&column.name.to_lowercase()),
+            ) {
+                (Some(_), Some(Course::Late(form))) => (**form).clone(),
+                (Some(own), _) => self.early(own, column),
+                (None, _) => self.new_column(column),
+            };
+            expanded.columns.push(form);
+        }
+        // What only local has stays behind the column it stood behind.
+        for (position, column) in self.local.columns.iter().enumerate() {
+            if self.remote.column(&column.name).is_some() {
+                continue;
+            }
+            let mut kept = column.clone();
+            if self.rows_change {
+                optional(&mut kept);
+            }
+            if kept.auto_increment
+                && self
+                    .remote
+                    .columns
+                    .iter()
+                    .any(|column| column.auto_increment)
+            {
+                kept.auto_increment = false;
+                optional(&mut kept);
+            }
+            let behind = self.local.columns[..position]
+                .iter()
+                .rev()
+                .find_map(|previous| {
+                    expanded
+                        .columns
+                        .iter()
+                        .position(|other| other.name.eq_ignore_ascii_case(&previous.name))
+                })
+                .map_or(0, |place| place + 1);
+            expanded.columns.insert(behind, kept);
+        }
+        self.name_charsets(expanded);
+    }
+
+    /// A column kept from local keeps its character set although the table's default changes.
+    fn name_charsets(&self, expanded: &mut Table) {
+        let default = |table: &Table| {
+            (
+                table.options.get("CHARSET").cloned(),
+                table.options.get("COLLATE").cloned(),
+            )
+        };
+        let new_default = default(self.remote);
+        for column in &mut expanded.columns {
+            if column.data_type.has_charset()
+                && (column.charset.clone(), column.collation.clone()) != new_default
+            {
+                column.explicit_charset = column.charset.is_some();
+                column.explicit_collation = column.collation.is_some()
+                    && (column.charset.as_deref() == Some("utf8mb4")
+                        || column.charset.as_deref().and_then(unprinted_collation)
+                            != column.collation);
+            }
+        }
+    }
+
+    fn early(&self, own: &Column, remote: &Column) -> Column {
+        let mut form = remote.clone();
+        if !self.rows_change {
+            return form;
+        }
+        if own.nullable && !remote.nullable && remote.generated.is_none() {
+            form.nullable = true;
+        }
+        if own.check != remote.check {
+            form.check = None;
+        }
+        let generated_becomes_base = own.generated.is_some() && remote.generated.is_none();
+        if generated_becomes_base {
+            optional(&mut form);
+        }
+        // A coarser collation may make two of local's stale values one.
+        if own.charset == remote.charset
+            && let (Some(from), Some(to)) = (&own.collation, &remote.collation)
+            && fineness(from) > fineness(to)
+            && self.unique_over(&remote.name)
+        {
+            form.collation.clone_from(&own.collation);
+            form.explicit_collation = true;
+            form.explicit_charset = true;
+        }
+        form
+    }
+
+    fn unique_over(&self, name: &str) -> bool {
+        self.remote.indexes.iter().any(|index| {
+            matches!(index.kind, IndexKind::Primary | IndexKind::Unique)
+                && index.parts.iter().any(|part| {
+                    part.column
+                        .as_ref()
+                        .is_some_and(|column| column.eq_ignore_ascii_case(name))
+                })
+        })
+    }
+
+    /// Existing rows get a new column's default, or the type's own; a few types have none.
+    fn new_column(&self, remote: &Column) -> Column {
+        let mut form = remote.clone();
+        let no_value_of_its_own =
+            remote.data_type.class() == Some(TypeClass::Geometry) || remote.check.is_some();
+        if self.rows_change
+            && no_value_of_its_own
+            && !remote.nullable
+            && remote.default.is_none()
+            && remote.generated.is_none()
+        {
+            form.nullable = true;
+            form.check = None;
+        }
+        form
+    }
+}

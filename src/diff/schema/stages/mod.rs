@@ -1,0 +1,303 @@
+//! The tables between local's and remote's: as the rows find it (expanded), and before anything is lost (constrained).
+//!
+//! The expanded table takes local's stale rows and remote's new ones at once: every column that either has, types that
+//! hold both, no constraint that either could violate. Must never drop what could wait.
+
+mod columns;
+mod indexes;
+mod partitions;
+
+use super::{Phase, Surroundings};
+use crate::diff::clause::{mentions, recreated};
+use crate::schema::table::{Check, ForeignKey, Index, IndexKind, Table};
+use columns::{Course, courses};
+use indexes::{keep_supporting_indexes, settle_primary_key_columns};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The tables in between.
+pub(crate) struct Stages {
+    /// Without the foreign keys that changes at either end would break.
+    pub(crate) detached: Table,
+    /// As the rows find it.
+    pub(crate) expanded: Table,
+    /// With remote's constraints, and still all of local's data.
+    pub(crate) constrained: Table,
+    /// With the foreign keys that waited for other tables' constraints.
+    pub(crate) attached: Table,
+    /// Remote's, but for foreign keys that wait for other tables' last changes.
+    pub(crate) contracted: Table,
+}
+
+/// Returns the tables in between.
+pub(crate) fn stages(local: &Table, remote: &Table, surroundings: &Surroundings) -> Stages {
+    Builder {
+        local,
+        remote,
+        rows_change: surroundings.rows_change,
+        moved: &surroundings.moved_keys,
+        ready: &surroundings.ready,
+        courses: courses(local, remote, surroundings.rows_change),
+    }
+    .build()
+}
+
+/// See [`super::unsettled_columns`].
+pub(crate) fn unsettled(
+    local: &Table,
+    remote: &Table,
+    rows_change: bool,
+) -> BTreeMap<String, Phase> {
+    let courses = courses(local, remote, rows_change);
+    let mut unsettled: BTreeMap<String, Phase> = BTreeMap::new();
+    let mut mark = |name: &str, phase: Phase| {
+        let known = unsettled.entry(name.to_lowercase()).or_insert(phase);
+        *known = (*known).max(phase);
+    };
+    for column in &remote.columns {
+        let Some(own) = local.column(&column.name) else {
+            continue;
+        };
+        let felt = own.data_type != column.data_type
+            || own.charset != column.charset
+            || own.collation != column.collation
+            || recreated(own, column);
+        if felt {
+            mark(
+                &column.name,
+                match courses.get(&column.name.to_lowercase()) {
+                    Some(Course::Late(_)) => Phase::Contract,
+                    _ => Phase::Expand,
+                },
+            );
+        }
+    }
+    for index in &local.indexes {
+        let unique = matches!(index.kind, IndexKind::Unique | IndexKind::Primary);
+        if unique && !remote.indexes.contains(index) {
+            for part in index.parts.iter().filter_map(|part| part.column.as_ref()) {
+                mark(part, Phase::Constrain);
+            }
+        }
+    }
+    unsettled
+}
+
+struct Builder<'a> {
+    local: &'a Table,
+    remote: &'a Table,
+    rows_change: bool,
+    moved: &'a BTreeSet<String>,
+    ready: &'a BTreeMap<String, Phase>,
+    courses: BTreeMap<String, Course>,
+}
+
+impl Builder<'_> {
+    fn build(self) -> Stages {
+        let detached = Table {
+            foreign_keys: self.keys_that_stay(),
+            ..self.local.clone()
+        };
+        let mut expanded = Table {
+            name: self.local.name.clone(),
+            options: self.remote.options.clone(),
+            ..Table::default()
+        };
+        self.expand_columns(&mut expanded);
+        self.expand_indexes(&mut expanded);
+        settle_primary_key_columns(&mut expanded);
+        expanded.checks = self.checks_of_expanded();
+        expanded.foreign_keys = detached
+            .foreign_keys
+            .iter()
+            .filter(|key| self.remote.foreign_keys.contains(key) || !self.rows_change)
+            .cloned()
+            .collect();
+        expanded.partitioning = self.partitioning_of_expanded(&expanded);
+        if expanded.partitioning.is_some() {
+            expanded.foreign_keys.clear();
+        }
+        keep_supporting_indexes(&mut expanded, self.local);
+        let mut constrained = self.constrain(&expanded);
+        constrained.foreign_keys = self.keys_of(&expanded.foreign_keys, Phase::Constrain);
+        self.constrain_partitioning(&mut constrained);
+        if !self.rows_change {
+            // Nothing comes in between; only foreign keys wait for the tables that they refer to.
+            let mut merged = constrained.clone();
+            merged.foreign_keys = self.keys_of(&expanded.foreign_keys, Phase::Expand);
+            if merged.partitioning.is_some() {
+                merged.foreign_keys.clear();
+            }
+            expanded = merged;
+        }
+        let mut attached = constrained.clone();
+        if attached.partitioning.is_none() {
+            attached.foreign_keys = self.keys_of(&constrained.foreign_keys, Phase::Attach);
+        }
+        let contracted = Table {
+            foreign_keys: self
+                .remote
+                .foreign_keys
+                .iter()
+                .filter(|key| {
+                    attached.foreign_keys.contains(key) || self.attached_in(key) < Phase::Reattach
+                })
+                .cloned()
+                .collect(),
+            ..self.remote.clone()
+        };
+        Stages {
+            detached,
+            expanded,
+            constrained,
+            attached,
+            contracted,
+        }
+    }
+
+    /// The phase in which a foreign key of remote's is added.
+    fn attached_in(&self, key: &ForeignKey) -> Phase {
+        if key.columns.iter().any(|name| self.is_late(name)) {
+            return Phase::Reattach;
+        }
+        match self.ready.get(&key.name.to_lowercase()) {
+            None => Phase::Expand,
+            Some(Phase::Detach | Phase::Expand) => Phase::Constrain,
+            Some(Phase::Constrain | Phase::Attach) => Phase::Attach,
+            Some(Phase::Contract | Phase::Reattach) => Phase::Reattach,
+        }
+    }
+
+    /// The foreign keys after a phase: those before it, and those of remote's whose time has come.
+    fn keys_of(&self, before: &[ForeignKey], phase: Phase) -> Vec<ForeignKey> {
+        let mut keys: Vec<ForeignKey> = self
+            .remote
+            .foreign_keys
+            .iter()
+            .filter(|key| before.contains(key) || self.attached_in(key) <= phase)
+            .cloned()
+            .collect();
+        for key in before {
+            if !keys
+                .iter()
+                .any(|other| other.name.eq_ignore_ascii_case(&key.name))
+            {
+                keys.push(key.clone());
+            }
+        }
+        keys
+    }
+
+    fn is_late(&self, name: &str) -> bool {
+        matches!(
+            self.courses.get(&name.to_lowercase()),
+            Some(Course::Late(_))
+        )
+    }
+
+    fn keys_that_stay(&self) -> Vec<ForeignKey> {
+        self.local
+            .foreign_keys
+            .iter()
+            .filter(|key| {
+                !self.moved.contains(&key.name.to_lowercase()) && !self.own_columns_change(key)
+            })
+            .cloned()
+            .collect()
+    }
+
+    /// Whether the referencing columns themselves change, or become such that the key cannot stay.
+    fn own_columns_change(&self, key: &ForeignKey) -> bool {
+        key.columns.iter().any(
+            |name| match (self.local.column(name), self.remote.column(name)) {
+                (Some(own), Some(other)) => {
+                    own.data_type != other.data_type
+                        || own.charset != other.charset
+                        || own.collation != other.collation
+                        || recreated(own, other)
+                }
+                _ => false,
+            },
+        )
+    }
+
+    fn checks_of_expanded(&self) -> Vec<Check> {
+        let mut checks: Vec<Check> = self
+            .remote
+            .checks
+            .iter()
+            .filter(|check| self.local.checks.contains(check))
+            .cloned()
+            .collect();
+        if !self.rows_change {
+            checks.extend(
+                self.local
+                    .checks
+                    .iter()
+                    .filter(|check| {
+                        !self
+                            .remote
+                            .checks
+                            .iter()
+                            .any(|other| other.name.eq_ignore_ascii_case(&check.name))
+                    })
+                    .cloned(),
+            );
+        }
+        checks
+    }
+
+    fn constrain(&self, expanded: &Table) -> Table {
+        let mut constrained = expanded.clone();
+        for column in &mut constrained.columns {
+            if let Some(remote) = self.remote.column(&column.name)
+                && !self.is_late(&column.name)
+            {
+                *column = remote.clone();
+            }
+        }
+        self.constrain_indexes(&mut constrained);
+        settle_primary_key_columns(&mut constrained);
+        let late = |expression: &str| {
+            self.remote
+                .columns
+                .iter()
+                .any(|column| self.is_late(&column.name) && mentions(expression, &column.name))
+        };
+        let mut checks: Vec<Check> = Vec::new();
+        for check in &self.remote.checks {
+            if expanded.checks.contains(check) || !late(&check.expression) {
+                checks.push(check.clone());
+            }
+        }
+        for check in &expanded.checks {
+            if !checks
+                .iter()
+                .any(|other| other.name.eq_ignore_ascii_case(&check.name))
+            {
+                checks.push(check.clone());
+            }
+        }
+        constrained.checks = checks;
+
+        constrained
+    }
+
+    fn constrain_partitioning(&self, constrained: &mut Table) {
+        let remote_only = |indexes: &[Index]| {
+            indexes
+                .iter()
+                .filter(|index| matches!(index.kind, IndexKind::Primary | IndexKind::Unique))
+                .all(|index| self.remote.indexes.contains(index))
+        };
+        if remote_only(&constrained.indexes) && self.partition_columns_settled() {
+            constrained
+                .partitioning
+                .clone_from(&self.remote.partitioning);
+            if constrained.partitioning.is_some() {
+                constrained
+                    .foreign_keys
+                    .retain(|key| self.remote.foreign_keys.contains(key));
+            }
+        }
+    }
+}

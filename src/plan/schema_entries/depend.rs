@@ -1,0 +1,152 @@
+//! What tables' changes mean for each other: foreign keys whose other end changes, and entries that must wait.
+//!
+//! Must never make a cycle: what a table does before its rows waits for nothing but foreign keys being taken down.
+
+use super::SchemaChanges;
+use crate::diff::schema::{Phase, Surroundings, unsettled_columns};
+use crate::schema::ObjectName;
+use crate::schema::table::{ForeignKey, Table};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Returns the table a foreign key refers to.
+pub(super) fn parent_of(child: &ObjectName, key: &ForeignKey) -> ObjectName {
+    ObjectName::new(
+        key.referenced_database
+            .as_deref()
+            .unwrap_or(&child.database),
+        &key.referenced_table,
+    )
+}
+
+/// Returns, for each table that changes, what happens at the other ends of its foreign keys.
+pub(super) fn surroundings(changes: &SchemaChanges) -> BTreeMap<ObjectName, Surroundings> {
+    let unsettled: BTreeMap<&ObjectName, BTreeMap<String, Phase>> = changes
+        .tables
+        .iter()
+        .filter_map(|(name, change)| {
+            let columns = unsettled_columns(
+                change.local.as_ref()?,
+                change.remote.as_ref()?,
+                change.rows_change,
+            );
+            Some((name, columns))
+        })
+        .collect();
+    changes
+        .tables
+        .iter()
+        .map(|(name, change)| {
+            let moved_keys = change
+                .local
+                .iter()
+                .flat_map(|local| &local.foreign_keys)
+                .filter(|key| last_change(&unsettled, name, key).is_some())
+                .map(|key| key.name.to_lowercase())
+                .collect();
+            let ready = change
+                .remote
+                .iter()
+                .flat_map(|remote| &remote.foreign_keys)
+                .filter_map(|key| {
+                    let phase = ready_after(changes, &unsettled, name, key)?;
+                    Some((key.name.to_lowercase(), phase))
+                })
+                .collect();
+            let surroundings = Surroundings {
+                rows_change: change.rows_change,
+                moved_keys,
+                ready,
+            };
+            (name.clone(), surroundings)
+        })
+        .collect()
+}
+
+/// The last phase in which the columns that a key refers to change in a way that it feels.
+fn last_change(
+    unsettled: &BTreeMap<&ObjectName, BTreeMap<String, Phase>>,
+    child: &ObjectName,
+    key: &ForeignKey,
+) -> Option<Phase> {
+    let columns = unsettled.get(&parent_of(child, key))?;
+    key.referenced_columns
+        .iter()
+        .filter_map(|column| columns.get(&column.to_lowercase()))
+        .max()
+        .copied()
+}
+
+/// The phase after which the table that a key refers to is as the key needs it; `None` where it is so already.
+fn ready_after(
+    changes: &SchemaChanges,
+    unsettled: &BTreeMap<&ObjectName, BTreeMap<String, Phase>>,
+    child: &ObjectName,
+    key: &ForeignKey,
+) -> Option<Phase> {
+    let parent = parent_of(child, key);
+    let change = changes.tables.get(&parent)?;
+    let Some(own) = &change.local else {
+        return Some(Phase::Expand);
+    };
+    let last = last_change(unsettled, child, key);
+    if rests_on_index(own, key) {
+        last
+    } else {
+        last.max(Some(Phase::Constrain))
+    }
+}
+
+/// Returns the phase of the table referred to that a key's addition waits for, as [`ready_after`] has it.
+pub(super) fn waits_for(
+    surroundings: &BTreeMap<ObjectName, Surroundings>,
+    child: &ObjectName,
+    key: &ForeignKey,
+) -> Option<Phase> {
+    surroundings
+        .get(child)?
+        .ready
+        .get(&key.name.to_lowercase())
+        .copied()
+}
+
+fn rests_on_index(table: &Table, key: &ForeignKey) -> bool {
+    table.indexes.iter().any(|index| {
+        index.parts.len() >= key.referenced_columns.len()
+            && index
+                .parts
+                .iter()
+                .zip(&key.referenced_columns)
+                .all(|(part, name)| {
+                    part.column
+                        .as_ref()
+                        .is_some_and(|column| column.eq_ignore_ascii_case(name))
+                })
+    })
+}
+
+/// Returns the tables, by parent, whose foreign keys to it are taken down before it changes.
+pub(super) fn detached_children(
+    changes: &SchemaChanges,
+) -> BTreeMap<ObjectName, BTreeSet<ObjectName>> {
+    let mut children: BTreeMap<ObjectName, BTreeSet<ObjectName>> = BTreeMap::new();
+    for (name, change) in &changes.tables {
+        let Some(diff) = &change.diff else {
+            continue;
+        };
+        for phase in diff
+            .phases
+            .iter()
+            .filter(|phase| phase.phase == Phase::Detach)
+        {
+            for key in &phase.before.foreign_keys {
+                if !phase.after.foreign_keys.contains(key) {
+                    children
+                        .entry(parent_of(name, key))
+                        .or_default()
+                        .insert(name.clone());
+                }
+            }
+        }
+    }
+    children
+}

@@ -1,0 +1,225 @@
+//! Entries for databases and tables: from two databases' schemas to creates, phases of alters, drops, and what each
+//! depends on.
+//!
+//! Works in steps between which the caller asks the local server (`proof`): [`SchemaChanges::find`], then remote's
+//! tables as local prints them ([`SchemaChanges::printed`]), then the phases ([`SchemaChanges::diff`]), then their
+//! proofs ([`SchemaChanges::entries`]). Pure. Must never let a table fall out: it is equal, an entry, or unsupported.
+
+mod depend;
+mod find;
+mod make;
+
+#[cfg(test)]
+mod server_tests;
+
+use crate::diff::schema::{self as table_diff, Phase, Surroundings, TableDiff};
+use crate::plan::{Entry, entry_id::entry_id};
+use crate::proof::{Failure, Proposal};
+use crate::schema::table::Table;
+use crate::schema::{Database, ObjectName, Unsupported, Vendor, parse, print};
+use anyhow::{Context as _, Result, bail};
+use std::collections::BTreeMap;
+
+use super::Kind;
+
+/// One database on both sides.
+#[derive(Debug, Clone, Copy)]
+pub struct Pair<'a> {
+    /// The database as local has it, under its local name.
+    pub local: &'a Database,
+    /// The database as remote has it, under its remote name.
+    pub remote: &'a Database,
+}
+
+/// What the caller decides.
+pub struct Options<'a> {
+    /// The local server's vendor.
+    pub vendor: Vendor,
+    /// The local server's `lower_case_table_names`.
+    pub lower_case_table_names: u8,
+    /// Whether a table, by its remote name, is in scope.
+    pub selects: &'a dyn Fn(&ObjectName) -> bool,
+    /// Whether a table that only local has, by its local name, is left alone.
+    pub keep_local: &'a dyn Fn(&ObjectName) -> bool,
+    /// Whether databases themselves are in scope.
+    pub databases: bool,
+}
+
+/// A table that differs.
+#[derive(Debug, Clone)]
+struct TableChange {
+    local: Option<Table>,
+    remote: Option<Table>,
+    estimated_rows: u64,
+    rows_change: bool,
+    diff: Option<TableDiff>,
+}
+
+/// What differs between the databases.
+#[derive(Debug, Clone, Default)]
+pub struct SchemaChanges {
+    vendor: Option<Vendor>,
+    databases: Vec<Entry>,
+    tables: BTreeMap<ObjectName, TableChange>,
+    /// Tables that both sides have alike, for what foreign keys rest on.
+    equal: BTreeMap<ObjectName, Table>,
+    unsupported: Vec<Unsupported>,
+}
+
+impl SchemaChanges {
+    /// Returns remote's tables that must be read as the local server prints them: all that are new or differ.
+    pub fn to_print(&self) -> Vec<(ObjectName, Table)> {
+        self.tables
+            .iter()
+            .filter_map(|(name, change)| Some((name.clone(), change.remote.clone()?)))
+            .collect()
+    }
+
+    /// Takes remote's tables as the local server prints them. What it cannot hold is unsupported; what now is equal
+    /// falls out.
+    pub fn printed(&mut self, printed: BTreeMap<ObjectName, Result<Table, Failure>>) {
+        for (name, answer) in printed {
+            let Some(change) = self.tables.get_mut(&name) else {
+                continue;
+            };
+            match answer {
+                Ok(table) => change.remote = Some(table),
+                Err(failure) => {
+                    self.unsupported.push(Unsupported {
+                        object: name.to_string(),
+                        reason: format!("local cannot hold remote's table: {failure}"),
+                    });
+                    self.tables.remove(&name);
+                    continue;
+                }
+            }
+            if let (Some(local), Some(remote), Some(vendor)) =
+                (&change.local, &change.remote, self.vendor)
+                && table_diff::table(local, remote, vendor, &Surroundings::default()).is_empty()
+            {
+                self.equal.insert(name.clone(), local.clone());
+                self.tables.remove(&name);
+            }
+        }
+    }
+
+    /// Makes the phases. `rows_change` says of a table, by its local name, whether the plan changes rows of it.
+    pub fn diff(&mut self, rows_change: &dyn Fn(&ObjectName) -> bool) {
+        for (name, change) in &mut self.tables {
+            change.rows_change = rows_change(name);
+        }
+        let surroundings = depend::surroundings(self);
+        let Some(vendor) = self.vendor else {
+            return;
+        };
+        for (name, change) in &mut self.tables {
+            if let (Some(local), Some(remote)) = (&change.local, &change.remote) {
+                let around = surroundings.get(name).cloned().unwrap_or_default();
+                change.diff = Some(table_diff::table(local, remote, vendor, &around));
+            }
+        }
+    }
+
+    /// Returns a table as its rows will find it: created, or after its expand phase. `None` for a table that does not
+    /// change before its rows.
+    pub fn expanded(&self, name: &ObjectName) -> Option<&Table> {
+        let change = self.tables.get(name)?;
+        match (&change.diff, &change.local) {
+            (Some(diff), _) => Some(&diff.expanded),
+            (None, None) => change.remote.as_ref(),
+            (None, Some(_)) => None,
+        }
+    }
+
+    /// Returns remote's table in local's terms, for a table that is new or differs.
+    pub fn remote(&self, name: &ObjectName) -> Option<&Table> {
+        self.tables.get(name)?.remote.as_ref()
+    }
+
+    /// Returns the changes that must be proven.
+    pub fn to_prove(&self) -> Vec<Proposal<'_>> {
+        self.tables
+            .iter()
+            .filter_map(|(name, change)| {
+                Some(Proposal {
+                    name,
+                    local: change.local.as_ref()?,
+                    remote: change.remote.as_ref()?,
+                    diff: change.diff.as_ref()?,
+                })
+            })
+            .collect()
+    }
+
+    /// Returns the entries and what is unsupported, given the proven changes.
+    pub fn entries(
+        mut self,
+        proven: BTreeMap<ObjectName, Result<TableDiff, Failure>>,
+    ) -> (Vec<Entry>, Vec<Unsupported>) {
+        for (name, answer) in proven {
+            match answer {
+                Ok(diff) => {
+                    if let Some(change) = self.tables.get_mut(&name) {
+                        change.diff = Some(diff);
+                    }
+                }
+                Err(failure) => {
+                    self.unsupported.push(Unsupported {
+                        object: name.to_string(),
+                        reason: format!("its change could not be proven: {failure}"),
+                    });
+                    self.tables.remove(&name);
+                }
+            }
+        }
+        make::entries(self)
+    }
+}
+
+/// Returns the statements of a schema entry again from its texts: exactly those that the plan was made with.
+///
+/// # Errors
+/// Where a text that the kind needs is missing or does not parse.
+pub fn statements(
+    kind: Kind,
+    before: Option<&str>,
+    after: Option<&str>,
+    object: &ObjectName,
+    vendor: Vendor,
+) -> Result<Vec<String>> {
+    let text = |text: Option<&'_ str>| {
+        text.map(str::to_owned).with_context(|| {
+            format!("the entry for {object} has no text to make its statement from")
+        })
+    };
+    Ok(match kind {
+        Kind::CreateDatabase => vec![text(after)?],
+        Kind::AlterDatabase => vec![find::alter_database(&text(after)?)],
+        Kind::CreateTable => {
+            let table = parse::table(&text(after)?)
+                .with_context(|| format!("reading the text of {object}"))?;
+            vec![print::create_table_in(&object.database, &table)]
+        }
+        Kind::AlterTable => {
+            table_diff::alter_statements(&text(before)?, &text(after)?, &object.database, vendor)?
+        }
+        Kind::DropTable => vec![print::drop_table(&object.database, &object.name)],
+        _ => bail!("{object} is neither a database nor a table"),
+    })
+}
+
+/// The last part of an entry's id, and its phase in the plan.
+fn phase_names(phase: Phase) -> (&'static str, super::Phase) {
+    match phase {
+        Phase::Detach => ("detach", super::Phase::Expand),
+        Phase::Expand => ("expand", super::Phase::Expand),
+        Phase::Constrain => ("constrain", super::Phase::Constrain),
+        Phase::Attach => ("attach", super::Phase::Constrain),
+        Phase::Contract => ("contract", super::Phase::Contract),
+        Phase::Reattach => ("reattach", super::Phase::Contract),
+    }
+}
+
+fn table_id(name: &ObjectName, what: &str) -> String {
+    entry_id(&name.database, &name.name, what)
+}
