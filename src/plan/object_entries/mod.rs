@@ -9,8 +9,6 @@ mod triggers;
 mod views;
 
 #[cfg(test)]
-mod server_tests;
-#[cfg(test)]
 mod tests;
 
 pub use statements::object_statements;
