@@ -1,1 +1,330 @@
-//! execute.
+//! Runs the entries of a fresh plan, in the plan's order.
+//!
+//! Takes a [`FreshPlan`] and the local session, nothing else of a server. One failed entry stops only what depends on
+//! it. Must never run two applies at once on one database.
+
+use super::foreign::Keys;
+use super::freshness::Verdict;
+use super::rows::{Progress, Run};
+use super::table::{Target, model_of, object_of};
+use super::triggers;
+use super::undo::{Journal, Record};
+use super::unit::{Unit, units};
+use super::{Ending, FreshPlan, Outcome, Report, bag, rows, schema};
+use crate::connect::LocalSession;
+use crate::interrupt;
+use crate::plan::{Entry, Plan};
+use crate::refusal::{Refusal, summary};
+use crate::schema::ObjectName;
+use anyhow::{Context as _, Result, bail};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Told of each entry as it ends.
+pub type Notice<'a> = &'a mut dyn FnMut(&Report);
+
+/// Takes the locks that keep two applies apart, one per local database.
+///
+/// # Errors
+/// A [`Refusal`] naming the connection that holds one.
+pub fn lock(local: &mut LocalSession, plan: &Plan) -> Result<()> {
+    for pair in &plan.scope.databases {
+        // A lock's name may have 64 characters, a database's too.
+        let hash: String = crate::value::to_hex(pair.local.as_bytes())
+            .chars()
+            .take(40)
+            .collect();
+        let name = format!("driftwarden.{hash}");
+        if let Some(holder) = local.lock(&name)? {
+            return Err(Refusal::new(
+                format!(
+                    "another driftwarden is applying to the local database {} (connection {holder} of the local server)",
+                    pair.local
+                ),
+                "wait until it has ended; a killed one gives the lock back by itself",
+            )
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// Executes a plan. The undo record is written to before each change.
+///
+/// # Errors
+/// When what a killed apply left behind cannot be mended, or the undo record cannot be written; what fails in an entry
+/// is in the outcome.
+pub fn execute(
+    plan: &FreshPlan,
+    local: &mut LocalSession,
+    journal: &mut Journal,
+    notice: Notice<'_>,
+) -> Result<Outcome> {
+    triggers::restore(local, journal, plan.records())?;
+    let entries: Vec<&Entry> = plan.approved().entries().collect();
+    let mut runner = Runner {
+        plan,
+        endings: BTreeMap::new(),
+        outcome: Outcome::default(),
+    };
+    let mut grouped: Option<(Keys, Vec<Unit<'_>>)> = None;
+    for entry in &entries {
+        if interrupt::requested() {
+            runner.outcome.interrupted = true;
+            break;
+        }
+        if runner.endings.contains_key(&entry.id) {
+            continue;
+        }
+        if let Some(ending) = runner.beforehand(entry) {
+            runner.end(entry, ending, notice);
+        } else if entry.kind.is_rows() {
+            if grouped.is_none() {
+                grouped = Some(group(local, plan, &entries)?);
+            }
+            let Some((keys, units)) = &grouped else {
+                continue;
+            };
+            let Some(unit) = units
+                .iter()
+                .find(|unit| unit.iter().any(|member| member.id == entry.id))
+            else {
+                continue;
+            };
+            runner.unit(unit, keys, local, journal, notice)?;
+        } else {
+            let resumed = plan.was_begun(&entry.id);
+            let ending = match schema::run(local, journal, entry, resumed) {
+                Ok(()) => Ending::Done { rows: 0 },
+                Err(error) => failed(&error),
+            };
+            runner.end(entry, ending, notice);
+        }
+    }
+    Ok(runner.outcome)
+}
+
+struct Runner<'p> {
+    plan: &'p FreshPlan,
+    endings: BTreeMap<String, Ending>,
+    outcome: Outcome,
+}
+
+impl Runner<'_> {
+    /// Whether an entry's ending is settled before it is tried.
+    fn beforehand(&self, entry: &Entry) -> Option<Ending> {
+        match self.plan.verdict(&entry.id) {
+            Verdict::Refused(reason) => return Some(Ending::Refused(reason.clone())),
+            Verdict::Done => return Some(Ending::AlreadyDone),
+            Verdict::ToDo => {}
+        }
+        entry
+            .depends_on
+            .iter()
+            .find_map(|id| match self.endings.get(id) {
+                Some(Ending::Failed(_)) => {
+                    Some(Ending::Refused(format!("it depends on {id}, which failed")))
+                }
+                Some(Ending::Refused(_)) => Some(Ending::Refused(format!(
+                    "it depends on {id}, which was refused"
+                ))),
+                _ => None,
+            })
+    }
+
+    fn end(&mut self, entry: &Entry, ending: Ending, notice: Notice<'_>) {
+        let report = Report {
+            id: entry.id.clone(),
+            ending: ending.clone(),
+        };
+        notice(&report);
+        self.outcome.reports.push(report);
+        self.endings.insert(entry.id.clone(), ending);
+    }
+
+    /// Runs row entries that belong together; one alone in batches.
+    fn unit(
+        &mut self,
+        unit: &Unit<'_>,
+        keys: &Keys,
+        local: &mut LocalSession,
+        journal: &mut Journal,
+        notice: Notice<'_>,
+    ) -> Result<()> {
+        let mut members: Vec<&Entry> = Vec::new();
+        for entry in unit {
+            match self.beforehand(entry) {
+                Some(ending) => self.end(entry, ending, notice),
+                None => members.push(entry),
+            }
+        }
+        let tables: BTreeSet<ObjectName> = members
+            .iter()
+            .map(|entry| object_of(entry))
+            .collect::<Result<_>>()?;
+        let down = triggers::down(local, journal, &tables)?;
+        let approved = self.plan.approved();
+        let result = match members.as_slice() {
+            [] => Ok(Vec::new()),
+            [entry] if unit.len() == 1 => {
+                let acting = keys.acting_on(&object_of(entry)?);
+                let mut run = Run {
+                    approved,
+                    local,
+                    journal,
+                    shared: false,
+                    acting,
+                };
+                run_entry(&mut run, entry).map(|progress| vec![progress])
+            }
+            _ => {
+                let mut run = Run {
+                    approved,
+                    local,
+                    journal,
+                    shared: true,
+                    acting: Vec::new(),
+                };
+                together(&mut run, &members, &tables, keys)
+            }
+        };
+        local.foreign_key_checks(false)?;
+        down.up(local, journal)?;
+        match result {
+            Ok(progress) => {
+                for (entry, progress) in members.iter().zip(progress) {
+                    self.end(entry, ending(progress), notice);
+                }
+            }
+            Err(error) if error.is::<interrupt::Interrupted>() => self.outcome.interrupted = true,
+            Err(error) => {
+                for entry in members {
+                    self.end(entry, failed(&error), notice);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn run_entry(run: &mut Run<'_>, entry: &Entry) -> Result<Progress> {
+    let target = Target::read(run.local, entry)?;
+    if target.shape.key.is_empty() {
+        bag::run(run, entry, &target)
+    } else {
+        rows::run(run, entry, &target)
+    }
+}
+
+/// Runs entries in one transaction whose foreign keys are checked at its end: no reference may lead nowhere that did
+/// not before.
+fn together(
+    run: &mut Run<'_>,
+    members: &[&Entry],
+    tables: &BTreeSet<ObjectName>,
+    keys: &Keys,
+) -> Result<Vec<Progress>> {
+    run.local.foreign_key_checks(false)?;
+    run.local.begin()?;
+    let result = all_of(run, members, tables, keys).and_then(|progress| {
+        run.local.commit()?;
+        for entry in members {
+            run.journal.append(&Record::Committed {
+                entry: entry.id.clone(),
+            })?;
+        }
+        Ok(progress)
+    });
+    if result.is_err() {
+        drop(run.local.rollback());
+    }
+    result
+}
+
+fn all_of(
+    run: &mut Run<'_>,
+    members: &[&Entry],
+    tables: &BTreeSet<ObjectName>,
+    keys: &Keys,
+) -> Result<Vec<Progress>> {
+    let mut before = Vec::new();
+    for key in keys.around(tables) {
+        before.push(key.orphans(run.local)?);
+    }
+    let mut progress = Vec::with_capacity(members.len());
+    for entry in members {
+        progress.push(run_entry(run, entry).with_context(|| entry.id.clone())?);
+    }
+    for (key, before) in keys.around(tables).zip(before) {
+        let after = key.orphans(run.local)?;
+        if after > before {
+            bail!(
+                "{} rows of {} would refer to no row of {} by {}: nothing of {} was changed",
+                after - before,
+                key.child,
+                key.parent,
+                key.constraint.name,
+                members
+                    .iter()
+                    .map(|entry| entry.id.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            );
+        }
+    }
+    Ok(progress)
+}
+
+fn group<'p>(
+    local: &mut LocalSession,
+    plan: &FreshPlan,
+    entries: &[&'p Entry],
+) -> Result<(Keys, Vec<Unit<'p>>)> {
+    let mut tables = BTreeSet::new();
+    let mut unique: BTreeMap<String, bool> = BTreeMap::new();
+    for entry in entries.iter().filter(|entry| entry.kind.is_rows()) {
+        let name = object_of(entry)?;
+        if tables.insert(name.clone()) {
+            let key = entry
+                .shape
+                .as_ref()
+                .map(|shape| shape.key.clone())
+                .unwrap_or_default();
+            let other =
+                model_of(local, &name)?.is_some_and(|model| Target::has_other_unique(&model, &key));
+            unique.insert(entry.object.clone(), other);
+        }
+    }
+    let keys = Keys::read(local, &tables)
+        .with_context(|| format!("grouping the rows of plan {}", plan.approved().plan().id))?;
+    let units = units(entries, &keys.references(), &|table| {
+        unique.get(table).copied().unwrap_or(false)
+    });
+    Ok((keys, units))
+}
+
+fn ending(progress: Progress) -> Ending {
+    match progress {
+        Progress {
+            changed: 0,
+            stale: 0,
+            ..
+        } => Ending::AlreadyDone,
+        Progress {
+            changed, stale: 0, ..
+        } => Ending::Done { rows: changed },
+        Progress {
+            changed,
+            stale,
+            examples,
+            ..
+        } => Ending::Stale {
+            rows: changed,
+            stale,
+            examples,
+        },
+    }
+}
+
+fn failed(error: &anyhow::Error) -> Ending {
+    Ending::Failed(summary(error))
+}

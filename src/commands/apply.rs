@@ -1,14 +1,364 @@
-//! `driftwarden apply`.
+//! `driftwarden apply`: checks that a plan still fits, executes what was approved, says what was done and what not.
+//!
+//! Must never execute what was not approved, and never open the remote for more than its fingerprints.
 
-use super::Context;
+use super::{Context, setup};
+use crate::apply::freshness::RemoteFingerprints;
+use crate::apply::undo::{self, Journal};
+use crate::apply::{ApprovedPlan, Ending, FreshPlan, Outcome, Report, execute};
 use crate::cli::ApplyArgs;
-use crate::refusal::Problem;
-use anyhow::Result;
+use crate::config::Config;
+use crate::connect::{LocalSession, Remote};
+use crate::introspect;
+use crate::plan::{Plan, digest, file, payload};
+use crate::refusal::{Problem, Refusal};
+use crate::render::escape::line as line_of;
+use crate::render::{View, sql};
+use crate::schema::print;
+use anyhow::{Context as _, Result};
+use std::path::Path;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// Runs the command.
 ///
 /// # Errors
-/// Always, until the command lands.
-pub fn run(_args: &ApplyArgs, _context: &mut Context<'_>) -> Result<u8> {
-    Err(Problem::new("`apply` has not landed yet", "rebuild from a newer commit").into())
+/// A refusal when nothing may be executed; an error when a server or the disk fails.
+pub fn run(args: &ApplyArgs, context: &mut Context<'_>) -> Result<u8> {
+    let loaded = setup::begin(context)?;
+    let plan = file::read(&args.plan)?;
+    apply(plan, args, &loaded.config, context)
+}
+
+/// Applies a plan that was read or just made.
+///
+/// # Errors
+/// As for [`run`].
+pub(super) fn apply(
+    plan: Plan,
+    args: &ApplyArgs,
+    config: &Config,
+    context: &mut Context<'_>,
+) -> Result<u8> {
+    let path = args.plan.as_path();
+    digest::verify(&plan)?;
+    let begun = undo::begun(path, &plan.id);
+    if !begun {
+        young_enough(&plan, config, context.now)?;
+    }
+    if plan.entries.is_empty() {
+        return nothing_to_do(args, &plan, context);
+    }
+    let approved = ApprovedPlan::new(plan, path, args.yolo)?;
+    payloads_fit(&approved)?;
+    let plan = approved.plan().clone();
+
+    let mut local = LocalSession::open(&config.local)?;
+    if !args.dry_run {
+        execute::lock(&mut local, &plan)?;
+    }
+    let remote = if args.offline {
+        None
+    } else {
+        Some(fingerprints(&plan, config, context)?)
+    };
+    let records = undo::read(path, &plan.id)?;
+    let fresh = FreshPlan::check(approved, &mut local, remote.as_ref(), records)?;
+    if args.dry_run {
+        return dry_run(&fresh, context);
+    }
+    let mut journal = Journal::open(
+        path,
+        &plan.id,
+        &plan.digest,
+        &context.now.replace_nanosecond(0)?.format(&Rfc3339)?,
+    )?;
+    let quiet = context.verbosity < 0;
+    let err = &mut *context.err;
+    let outcome = execute::execute(&fresh, &mut local, &mut journal, &mut |report| {
+        if !quiet {
+            drop(writeln!(err, "{}", line(report)));
+        }
+    })?;
+    if args.json {
+        print_json(&outcome, &plan, context)?;
+    } else {
+        print_summary(&outcome, &plan, path, context)?;
+    }
+    Ok(outcome.exit_code())
+}
+
+fn young_enough(plan: &Plan, config: &Config, now: OffsetDateTime) -> Result<()> {
+    let made = OffsetDateTime::parse(&plan.created_at, &Rfc3339)
+        .with_context(|| format!("`created_at` of the plan is {:?}", plan.created_at))?;
+    let age = now - made;
+    if age > config.plan.max_age.0 {
+        return Err(Refusal::new(
+            format!(
+                "the plan is {} old, and plan.max_age allows {}",
+                in_words(age.unsigned_abs()),
+                in_words(config.plan.max_age.0)
+            ),
+            "make a new one: driftwarden plan --decisions-from with this plan carries your decisions over",
+        )
+        .into());
+    }
+    Ok(())
+}
+
+fn in_words(span: std::time::Duration) -> String {
+    let minutes = span.as_secs() / 60;
+    match minutes {
+        0 => format!("{} seconds", span.as_secs()),
+        1..120 => format!("{minutes} minutes"),
+        120..2880 => format!("{} hours", minutes / 60),
+        _ => format!("{} days", minutes / 1440),
+    }
+}
+
+fn nothing_to_do(args: &ApplyArgs, plan: &Plan, context: &mut Context<'_>) -> Result<u8> {
+    if args.json {
+        print_json(&Outcome::default(), plan, context)?;
+    } else {
+        writeln!(context.out, "Nothing to do: the plan has no changes.")?;
+    }
+    Ok(0)
+}
+
+fn payloads_fit(approved: &ApprovedPlan) -> Result<()> {
+    for entry in approved.entries() {
+        if let Some(needed) = &entry.payload {
+            payload::check(needed, &approved.plan().id, approved.path())
+                .with_context(|| format!("cannot apply {}", entry.id))?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads the remote's fingerprints of the tables that the plan touches.
+fn fingerprints(
+    plan: &Plan,
+    config: &Config,
+    context: &mut Context<'_>,
+) -> Result<RemoteFingerprints> {
+    let remote = Remote::open(config, setup::notice(context))?;
+    if remote.server().identity != plan.remote.identity {
+        return Err(Refusal::new(
+            format!(
+                "the plan was read from another production server ({})",
+                plan.remote.server
+            ),
+            "make a new plan with `driftwarden plan`, or check `ssh` and `remote` in the config",
+        )
+        .into());
+    }
+    let names: Vec<String> = plan
+        .scope
+        .databases
+        .iter()
+        .map(|pair| pair.remote.clone())
+        .collect();
+    let mut session = remote.session()?;
+    let databases = remote
+        .run(&mut session, "reading production's schema", |session| {
+            introspect::databases(session, &names)
+        })
+        .context("cannot check whether production's schema is still what the plan saw")?;
+    let mut found = RemoteFingerprints::new();
+    for (pair, database) in plan.scope.databases.iter().zip(&databases) {
+        for planned in &plan.tables {
+            let Some(table) = planned.table.strip_prefix(&format!("{}.", pair.local)) else {
+                continue;
+            };
+            let now = database
+                .tables
+                .get(table)
+                .map(|info| print::fingerprint(&info.table));
+            found.entry(planned.table.clone()).or_insert(now);
+        }
+    }
+    Ok(found)
+}
+
+fn dry_run(fresh: &FreshPlan, context: &mut Context<'_>) -> Result<u8> {
+    use crate::apply::freshness::Verdict;
+    let mut plan = fresh.approved().plan().clone();
+    let mut refused = Vec::new();
+    plan.entries.retain(|entry| {
+        match (fresh.approved().wants(&entry.id), fresh.verdict(&entry.id)) {
+            (true, Verdict::Refused(reason)) => {
+                refused.push(format!("-- {} would be refused: {reason}", entry.id));
+                false
+            }
+            (wanted, verdict) => wanted && *verdict == Verdict::ToDo,
+        }
+    });
+    writeln!(context.out, "-- Dry run: nothing was executed.")?;
+    sql::plan(
+        &View {
+            limit: u64::MAX,
+            ..View::new(&plan, Some(fresh.approved().path()))
+        },
+        context.out,
+    )?;
+    for line in &refused {
+        writeln!(context.out, "{line}")?;
+    }
+    Ok(if refused.is_empty() { 0 } else { 3 })
+}
+
+/// Returns what became of an entry in one line.
+fn line(report: &Report) -> String {
+    let id = line_of(&report.id);
+    match &report.ending {
+        Ending::Done { rows: 0 } => format!("{id}: done"),
+        Ending::Done { rows } => format!("{id}: done, {}", counted(*rows)),
+        Ending::AlreadyDone => format!("{id}: nothing left to do"),
+        Ending::Stale { rows, stale, .. } => {
+            format!(
+                "{id}: {} changed, {} left alone",
+                counted(*rows),
+                counted(*stale)
+            )
+        }
+        Ending::Refused(reason) => format!("{id}: refused: {}", line_of(reason)),
+        Ending::Failed(reason) => format!("{id}: failed: {}", line_of(reason)),
+    }
+}
+
+fn counted(rows: u64) -> String {
+    if rows == 1 {
+        "1 row".to_owned()
+    } else {
+        format!("{rows} rows")
+    }
+}
+
+fn print_summary(
+    outcome: &Outcome,
+    plan: &Plan,
+    path: &Path,
+    context: &mut Context<'_>,
+) -> Result<()> {
+    let mut totals = [0_u64; 4];
+    let mut objects = 0_u64;
+    for report in &outcome.reports {
+        let rows = match &report.ending {
+            Ending::Done { rows } | Ending::Stale { rows, .. } => *rows,
+            _ => continue,
+        };
+        let Some(entry) = plan.entry(&report.id) else {
+            continue;
+        };
+        match entry.kind {
+            crate::plan::Kind::InsertRows => totals[0] += rows,
+            crate::plan::Kind::UpdateRows => totals[1] += rows,
+            crate::plan::Kind::DeleteRows => totals[2] += rows,
+            _ => objects += 1,
+        }
+    }
+    let problems: Vec<&Report> = outcome
+        .reports
+        .iter()
+        .filter(|report| {
+            matches!(
+                report.ending,
+                Ending::Stale { .. } | Ending::Refused(_) | Ending::Failed(_)
+            )
+        })
+        .collect();
+    if !problems.is_empty() {
+        writeln!(context.out, "Not done:")?;
+        for report in &problems {
+            writeln!(context.out, "  {}", line(report))?;
+            if let Ending::Stale {
+                stale, examples, ..
+            } = &report.ending
+            {
+                for example in examples {
+                    writeln!(context.out, "      {}", line_of(example))?;
+                }
+                let named = examples.len() as u64;
+                if *stale > named {
+                    writeln!(context.out, "      and {} more", stale - named)?;
+                }
+            }
+        }
+    }
+    let waiting = plan.entries.len() - outcome.reports.len().min(plan.entries.len());
+    if waiting > 0 && !outcome.interrupted {
+        writeln!(
+            context.out,
+            "{waiting} entries of the plan were not approved, or denied."
+        )?;
+    }
+    let heading = if outcome.interrupted {
+        "Apply interrupted!"
+    } else if problems.is_empty() {
+        "Apply complete!"
+    } else {
+        "Apply incomplete!"
+    };
+    writeln!(
+        context.out,
+        "{heading} Rows: {} inserted, {} updated, {} deleted. Schema: {objects} changed.",
+        totals[0], totals[1], totals[2]
+    )?;
+    if outcome.interrupted {
+        writeln!(
+            context.out,
+            "Run it again to finish: driftwarden apply {}",
+            path.display()
+        )?;
+    } else if !problems.is_empty() {
+        writeln!(
+            context.out,
+            "What was left alone stays as it was. For what is still to do, make a new plan: driftwarden plan \
+             --decisions-from {}",
+            path.display()
+        )?;
+    }
+    Ok(())
+}
+
+fn print_json(outcome: &Outcome, plan: &Plan, context: &mut Context<'_>) -> Result<()> {
+    let entries: Vec<serde_json::Value> = outcome
+        .reports
+        .iter()
+        .map(|report| {
+            let (status, rows, reason) = match &report.ending {
+                Ending::Done { rows } => ("done", *rows, None),
+                Ending::AlreadyDone => ("already_done", 0, None),
+                Ending::Stale {
+                    rows,
+                    stale,
+                    examples,
+                } => (
+                    "stale",
+                    *rows,
+                    Some(format!("{stale} rows left alone: {}", examples.join("; "))),
+                ),
+                Ending::Refused(reason) => ("refused", 0, Some(reason.clone())),
+                Ending::Failed(reason) => ("failed", 0, Some(reason.clone())),
+            };
+            serde_json::json!({ "id": report.id, "status": status, "rows": rows, "reason": reason })
+        })
+        .collect();
+    let text = serde_json::json!({
+        "plan": plan.id,
+        "exit_code": outcome.exit_code(),
+        "interrupted": outcome.interrupted,
+        "entries": entries,
+    });
+    writeln!(context.out, "{text:#}").map_err(|error| {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            anyhow::Error::from(error)
+        } else {
+            Problem::new(
+                format!("cannot print the result: {error}"),
+                "check where the output goes",
+            )
+            .into()
+        }
+    })
 }

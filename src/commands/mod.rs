@@ -47,6 +47,32 @@ pub struct Context<'a> {
     pub interactive: bool,
 }
 
+impl Context<'_> {
+    /// Says something beside the result, unless the user wants quiet.
+    ///
+    /// # Errors
+    /// When standard error cannot be written to.
+    pub fn notice(&mut self, text: &str) -> Result<()> {
+        if self.verbosity >= 0 {
+            writeln!(self.err, "{text}")?;
+        }
+        Ok(())
+    }
+
+    /// Asks the person at the terminal; an end of input is an empty answer.
+    ///
+    /// # Errors
+    /// When the terminal cannot be read.
+    pub fn ask(&mut self, question: &str) -> Result<String> {
+        write!(self.err, "{question}")?;
+        self.err.flush()?;
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        interrupt::check()?;
+        Ok(answer)
+    }
+}
+
 /// Runs the process: parses the arguments, runs the command, prints its error; returns the exit code.
 pub fn main() -> ExitCode {
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());

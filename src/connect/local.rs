@@ -165,6 +165,14 @@ impl LocalSession {
         self.wire.execute(session::foreign_key_checks(on)).map(drop)
     }
 
+    /// Switches strict mode off or on again. Whoever switches it off checks what was stored.
+    ///
+    /// # Errors
+    /// As for [`LocalSession::execute`].
+    pub fn lenient_mode(&mut self, on: bool) -> Result<()> {
+        self.wire.execute(&session::strict_mode(!on)).map(drop)
+    }
+
     /// Makes a database the current one.
     ///
     /// # Errors

@@ -25,6 +25,17 @@ const READING: [&str; 11] = [
 /// Privileges needed to see triggers and events, which permit to create them as well.
 const REVEALING: [&str; 2] = ["TRIGGER", "EVENT"];
 
+/// Privileges beyond reading that change no row and no object by themselves, and that a read-only session keeps from
+/// doing more: worth a warning, not a refusal.
+const HARMLESS_IN_A_READ_ONLY_SESSION: [&str; 6] = [
+    "EXECUTE",
+    "LOCK TABLES",
+    "CREATE TEMPORARY TABLES",
+    "RELOAD",
+    "REPLICATION SLAVE",
+    "BACKUP_ADMIN",
+];
+
 /// What an account may do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants {
@@ -84,6 +95,25 @@ impl Grants {
                 .map(|line| format!("a grant that driftwarden cannot read: {line}")),
         );
         found
+    }
+
+    /// Returns what of [`Grants::beyond_reading`] could change production.
+    pub fn writing(&self) -> Vec<String> {
+        let grants = self.grants.iter().filter(|grant| !grant.is_default_test());
+        grants
+            .filter_map(|grant| {
+                grant.named(|privilege| {
+                    !READING.contains(&privilege)
+                        && !REVEALING.contains(&privilege)
+                        && !HARMLESS_IN_A_READ_ONLY_SESSION.contains(&privilege)
+                })
+            })
+            .chain(
+                self.unread
+                    .iter()
+                    .map(|line| format!("a grant that driftwarden cannot read: {line}")),
+            )
+            .collect()
     }
 
     /// Returns the grants of TRIGGER and EVENT, which show those objects and permit to create them as well.

@@ -16,6 +16,7 @@ pub mod order;
 pub mod payload;
 pub mod pretty;
 pub mod references;
+pub mod row_entries;
 pub mod row_sql;
 pub mod schema_entries;
 pub mod scope;

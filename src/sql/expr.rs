@@ -3,7 +3,8 @@
 //! Must never offer a way to put a caller's text into a statement other than as a quoted identifier or an encoded
 //! literal. The functions are a closed list, none of which writes, locks or sleeps.
 
-use super::{bytes, ident, string};
+use super::{bytes, ident, qualified, string};
+use crate::schema::ObjectName;
 use std::fmt::Write as _;
 
 /// The functions a read may call.
@@ -159,6 +160,13 @@ enum Node {
     IsNull(Box<Expr>),
     Cast(Box<Expr>, CastType),
     ConvertToUtf8(Box<Expr>),
+    /// No row of another table has these values.
+    NoMatch {
+        table: ObjectName,
+        from: ObjectName,
+        /// (column of `table`, column of `from`)
+        columns: Vec<(String, String)>,
+    },
     /// `x * 1e0`: reads a FLOAT without loss (FACTS.md, finding 7). A sum with 0e0 would lose the sign of -0.
     AsDouble(Box<Expr>),
 }
@@ -262,6 +270,15 @@ impl Expr {
     pub fn to_utf8(self) -> Self {
         Self(Node::ConvertToUtf8(Box::new(self)))
     }
+    /// Whether no row of `table` has, in the first column of each pair, what the row of `from` that is read has in the
+    /// second: an anti-join, by which orphans are found.
+    pub fn no_match(table: &ObjectName, from: &ObjectName, columns: Vec<(String, String)>) -> Self {
+        Self(Node::NoMatch {
+            table: table.clone(),
+            from: from.clone(),
+            columns,
+        })
+    }
     /// `self * 1e0`.
     #[must_use]
     pub fn as_double(self) -> Self {
@@ -354,6 +371,29 @@ impl Expr {
                 out.push_str("CONVERT(");
                 inner.write(out);
                 out.push_str(" USING utf8mb4)");
+            }
+            Node::NoMatch {
+                table,
+                from,
+                columns,
+            } => {
+                // An alias of its own, for a table that refers to itself.
+                let _ = write!(
+                    out,
+                    "(NOT EXISTS (SELECT 1 FROM {} AS `referred to`",
+                    qualified(table)
+                );
+                for (position, (there, here)) in columns.iter().enumerate() {
+                    let joint = if position == 0 { "WHERE" } else { "AND" };
+                    let _ = write!(
+                        out,
+                        " {joint} `referred to`.{} = {}.{}",
+                        ident(there),
+                        qualified(from),
+                        ident(here)
+                    );
+                }
+                out.push_str("))");
             }
             Node::AsDouble(inner) => {
                 out.push('(');

@@ -68,6 +68,17 @@ pub fn local_setup() -> String {
     .join("; ")
 }
 
+/// Returns the statement that switches strict mode off or on again: an ENUM's empty value (index 0) cannot be stored
+/// under it.
+pub fn strict_mode(on: bool) -> String {
+    let mode = if on {
+        LOCAL_SQL_MODE
+    } else {
+        "NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES"
+    };
+    format!("SET SESSION sql_mode = {}", string(mode))
+}
+
 /// Returns the query for what distinguishes the server from any other, and whether the session's transactions are
 /// read-only.
 pub fn identity(vendor: Vendor) -> &'static str {

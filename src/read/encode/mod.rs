@@ -11,7 +11,7 @@ mod write;
 mod tests;
 
 pub use choose::{Reason, encoding_for, simulated_default};
-pub use write::{literal, needs_lenient_mode};
+pub use write::{literal, literal_expr, needs_lenient_mode};
 
 use crate::schema::table::{Column, TypeClass, converts_to_utf8};
 use crate::sql::Expr;
@@ -256,13 +256,17 @@ pub fn select_expr_as(column: &Column, encoding: Encoding) -> Expr {
     }
 }
 
-/// Reads a cell that was fetched with [`select_expr_as`].
-pub fn value_of(column: &Column, encoding: Encoding, cell: Option<&[u8]>) -> Value {
-    let kind = match encoding {
+/// Returns how a cell that was fetched with [`select_expr_as`] reads into a value.
+pub fn value_kind(column: &Column, encoding: Encoding) -> ValueKind {
+    match encoding {
         Encoding::Utf8 | Encoding::LobUtf8 if is_text(column) => ValueKind::Text,
         _ => column.value_kind(),
-    };
-    Value::from_cell(cell, kind)
+    }
+}
+
+/// Reads a cell that was fetched with [`select_expr_as`].
+pub fn value_of(column: &Column, encoding: Encoding, cell: Option<&[u8]>) -> Value {
+    Value::from_cell(cell, value_kind(column, encoding))
 }
 
 fn is_text(column: &Column) -> bool {

@@ -3,15 +3,23 @@
 //! Must never let a value of a plan become anything but a literal, and must never change one.
 
 use crate::schema::table::{Column, TypeClass};
-use crate::sql::{self, Expr};
+use crate::sql::Expr;
 use crate::value::Value;
 use anyhow::{Result, bail};
 
 /// Returns the literal that stores exactly this value in a column of local.
 ///
 /// # Errors
-/// Where the value is none that the column's type can have (a plan that was tampered with).
+/// As for [`literal_expr`].
 pub fn literal(column: &Column, value: &Value) -> Result<String> {
+    literal_expr(column, value).map(|constant| constant.sql())
+}
+
+/// Returns the constant that a column holding exactly this value is equal to.
+///
+/// # Errors
+/// Where the value is none that the column's type can have (a plan that was tampered with).
+pub fn literal_expr(column: &Column, value: &Value) -> Result<Expr> {
     let misfit = |what: &str| {
         anyhow::anyhow!(
             "the value {value} is no {what}, which column `{}` ({}) takes",
@@ -26,7 +34,7 @@ pub fn literal(column: &Column, value: &Value) -> Result<String> {
             column.name,
             column.data_type.base
         ),
-        (Value::Null, _) => "NULL".to_owned(),
+        (Value::Null, _) => Expr::null(),
         (
             Value::Integer(number),
             Some(
@@ -37,31 +45,29 @@ pub fn literal(column: &Column, value: &Value) -> Result<String> {
                 | TypeClass::Bit
                 | TypeClass::Year,
             ),
-        ) => number.to_string(),
+        ) => Expr::integer(*number),
         (Value::Integer(number), Some(TypeClass::Binary | TypeClass::Blob)) => {
-            sql::bytes(number.to_string().as_bytes())
+            Expr::bytes(number.to_string().as_bytes())
         }
-        (Value::Integer(number), _) => sql::string(&number.to_string()),
+        (Value::Integer(number), _) => Expr::text(&number.to_string()),
         (Value::Text(text), Some(TypeClass::Integer | TypeClass::Decimal | TypeClass::Bit)) => {
-            Expr::decimal(text)
-                .ok_or_else(|| misfit("exact number"))?
-                .sql()
+            Expr::decimal(text).ok_or_else(|| misfit("exact number"))?
         }
         (Value::Text(text), Some(TypeClass::Float | TypeClass::Double)) => {
-            double(text).ok_or_else(|| misfit("number"))?.sql()
+            double(text).ok_or_else(|| misfit("number"))?
         }
         (Value::Text(text), Some(TypeClass::Binary | TypeClass::Blob | TypeClass::Geometry)) => {
-            sql::bytes(text.as_bytes())
+            Expr::bytes(text.as_bytes())
         }
-        (Value::Text(text), _) => sql::string(text),
+        (Value::Text(text), _) => Expr::text(text),
         (Value::Bytes(bytes), Some(TypeClass::Binary | TypeClass::Blob | TypeClass::Geometry)) => {
-            sql::bytes(bytes)
+            Expr::bytes(bytes)
         }
         (
             Value::Bytes(bytes),
             Some(TypeClass::Text | TypeClass::LongText | TypeClass::Enum | TypeClass::Set),
-        ) => in_charset(column, bytes).sql(),
-        (Value::Bytes(bytes), Some(TypeClass::Json)) => Expr::in_charset(bytes, "utf8mb4").sql(),
+        ) => in_charset(column, bytes),
+        (Value::Bytes(bytes), Some(TypeClass::Json)) => Expr::in_charset(bytes, "utf8mb4"),
         (Value::Bytes(_), _) => return Err(misfit("text or number")),
     })
 }

@@ -1,0 +1,282 @@
+//! `driftwarden plan`: reads both sides, writes a plan, says what to do next.
+//!
+//! Must never change anything on either side, but for scratch schemas on local that are dropped at once.
+
+mod report;
+mod rows;
+mod schema;
+mod survey;
+
+use super::{Context, setup};
+use crate::cli::{CompareArgs, PlanArgs};
+use crate::config::Config;
+use crate::connect::{Counters, Reader};
+use crate::plan::assemble::{self, Findings, Header};
+use crate::plan::link::Reference;
+use crate::plan::payload::PayloadFolder;
+use crate::plan::scope::Selection;
+use crate::plan::strategy::Choice;
+use crate::plan::{LocalServer, Plan, RemoteServer, Strategy, TablePlan, file};
+use crate::review;
+use crate::schema::{ObjectName, print as text};
+use anyhow::Result;
+use rows::Compared;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use survey::{Pair, Sides};
+use time::format_description::well_known::Rfc3339;
+
+pub(super) use report::print;
+
+/// A plan that was written.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// The plan.
+    pub(super) plan: Plan,
+    /// Its file.
+    pub(super) path: PathBuf,
+    /// What reading production cost.
+    pub(super) counters: Counters,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When either side cannot be read, or the plan cannot be written.
+pub fn run(args: &PlanArgs, context: &mut Context<'_>) -> Result<u8> {
+    let loaded = setup::begin(context)?;
+    let written = make(
+        &args.compare,
+        args.decisions_from.as_deref(),
+        &loaded.config,
+        false,
+        context,
+    )?;
+    print(&written, &args.compare, context)?;
+    let changed = !written.plan.entries.is_empty() || !written.plan.unsupported.is_empty();
+    Ok(if args.compare.detailed_exitcode && changed {
+        2
+    } else {
+        0
+    })
+}
+
+/// Reads both sides and writes the plan. `approve_full` stands for the prompt's yes to every full comparison.
+///
+/// # Errors
+/// When either side cannot be read, or the plan cannot be written.
+pub(super) fn make(
+    args: &CompareArgs,
+    decisions_from: Option<&Path>,
+    config: &Config,
+    approve_full: bool,
+    context: &mut Context<'_>,
+) -> Result<Written> {
+    let earlier = decisions_from.map(file::read).transpose()?;
+    let mut selection = Selection::new(
+        config,
+        &args.tables,
+        &args.full_diff,
+        args.full_diff_all || approve_full,
+    )?;
+    let (with_schema, with_data) = (!args.data_only, !args.schema_only);
+    let directory = args
+        .out
+        .as_deref()
+        .map_or_else(|| config.plan.directory.clone(), file::folder_of);
+    let folder = PayloadFolder::new(&directory);
+
+    let mut sides = survey::connect(config, setup::notice(context))?;
+    let mut pairs = survey::read(config, &mut sides)?;
+    survey::select(&mut pairs, &selection)?;
+    let mut findings = Findings {
+        warnings: std::mem::take(&mut sides.warnings),
+        ..Findings::default()
+    };
+    survey::note_unsupported(&pairs, &mut findings.unsupported);
+
+    let changes = if with_schema {
+        Some(schema::changes(&pairs, &selection, config, &mut sides)?)
+    } else {
+        None
+    };
+    let mut compared = BTreeMap::new();
+    if with_data {
+        let tables = rows::candidates(&pairs);
+        let chosen = rows::choose_or_ask(&tables, &mut selection, config, &mut sides, context)?;
+        let mut task = rows::Task {
+            config,
+            schema: with_schema,
+            sides: &mut sides,
+            folder: &folder,
+        };
+        compared = rows::compare_all(&chosen, &mut task, &mut findings.unsupported)?;
+        if let Some(changes) = changes {
+            let changed = |name: &ObjectName| {
+                compared
+                    .get(name)
+                    .is_some_and(|table: &Compared| !table.entries.is_empty())
+            };
+            let (entries, unsupported) = schema::tables(changes, &changed, &mut sides)?;
+            let mut task = rows::Task {
+                config,
+                schema: false,
+                sides: &mut sides,
+                folder: &folder,
+            };
+            rows::without_schema(&chosen, &unsupported, &mut compared, &mut task)?;
+            findings.entries.extend(entries);
+            findings.unsupported.extend(unsupported);
+        }
+    } else if let Some(changes) = changes {
+        let (entries, unsupported) = schema::tables(changes, &|_| false, &mut sides)?;
+        findings.entries.extend(entries);
+        findings.unsupported.extend(unsupported);
+    }
+    let snapshots = compared.values().map(|table| table.snapshots).sum();
+    for table in compared.values_mut() {
+        findings.entries.append(&mut table.entries);
+    }
+    if with_schema {
+        schema::objects(&pairs, &selection, config, &mut sides, &mut findings)?;
+    }
+    findings.tables = table_plans(&pairs, &compared, with_data);
+    findings.references = references(&pairs);
+
+    let mut plan = assemble::assemble(
+        header(
+            &pairs,
+            &sides,
+            &selection,
+            (with_schema, with_data),
+            snapshots,
+            context,
+        )?,
+        findings,
+    )?;
+    if let Some(earlier) = &earlier {
+        let carried = review::carry::carry(earlier, &mut plan);
+        context.notice(&format!(
+            "{carried} decisions carried over from plan {}",
+            earlier.id
+        ))?;
+    }
+    let path = args
+        .out
+        .clone()
+        .unwrap_or_else(|| file::path_in(&directory, &plan));
+    // The payloads first: a plan file never stands there without them.
+    folder.publish(&plan.id)?;
+    file::write(&path, &plan)?;
+    Ok(Written {
+        plan,
+        path,
+        counters: sides.remote.counters(),
+    })
+}
+
+fn header(
+    pairs: &[Pair],
+    sides: &Sides,
+    selection: &Selection<'_>,
+    (schema, data): (bool, bool),
+    snapshots: u64,
+    context: &Context<'_>,
+) -> Result<Header> {
+    let (remote, local) = (sides.remote.server(), sides.local.server());
+    Ok(Header {
+        created_at: context.now.replace_nanosecond(0)?.format(&Rfc3339)?,
+        remote: RemoteServer {
+            ssh: sides.ssh_host.clone(),
+            server: remote.display.clone(),
+            identity: remote.identity.clone(),
+            snapshots,
+        },
+        local: LocalServer {
+            server: local.display.clone(),
+            identity: local.identity.clone(),
+        },
+        databases: pairs.iter().map(|pair| pair.names.clone()).collect(),
+        tables: selection.tables.texts().map(str::to_owned).collect(),
+        schema,
+        data,
+    })
+}
+
+/// Returns every table of either side, with how it was compared.
+fn table_plans(
+    pairs: &[Pair],
+    compared: &BTreeMap<ObjectName, Compared>,
+    with_data: bool,
+) -> Vec<TablePlan> {
+    let mut tables = BTreeMap::new();
+    for pair in pairs {
+        for name in pair.remote.tables.keys().chain(pair.local.tables.keys()) {
+            let local_name = pair.local_name(name);
+            let fingerprint = |database: &crate::schema::Database| {
+                database
+                    .tables
+                    .get(name)
+                    .map(|info| text::fingerprint(&info.table))
+            };
+            let choice = match compared.get(&local_name) {
+                Some(table) => table.choice.clone(),
+                None if with_data && pair.remote.tables.contains_key(name) => Choice {
+                    strategy: Strategy::Skipped,
+                    exactness: "rows not compared: see `unsupported`".to_owned(),
+                },
+                None => Choice {
+                    strategy: Strategy::Schema,
+                    exactness: "only the schema was compared".to_owned(),
+                },
+            };
+            tables.insert(
+                local_name.to_string(),
+                TablePlan {
+                    table: local_name.to_string(),
+                    strategy: choice.strategy,
+                    exactness: choice.exactness,
+                    remote_schema: fingerprint(&pair.remote),
+                    local_schema: fingerprint(&pair.local),
+                },
+            );
+        }
+    }
+    tables.into_values().collect()
+}
+
+/// Returns the foreign keys of both sides by local names: local's hold while rows are written, production's will.
+fn references(pairs: &[Pair]) -> Vec<Reference> {
+    let local_of = |pair: &Pair, database: &str, from_remote: bool| -> String {
+        if !from_remote {
+            return database.to_owned();
+        }
+        pairs
+            .iter()
+            .find(|other| other.names.remote == database)
+            .map_or_else(
+                || pair.names.local.clone(),
+                |other| other.names.local.clone(),
+            )
+    };
+    let mut references = Vec::new();
+    for pair in pairs {
+        for (database, from_remote) in [(&pair.remote, true), (&pair.local, false)] {
+            for (name, info) in &database.tables {
+                for key in &info.table.foreign_keys {
+                    let referenced = key.referenced_database.as_deref().unwrap_or(&database.name);
+                    let parent_database = local_of(pair, referenced, from_remote);
+                    let reference = Reference {
+                        child: pair.local_name(name).to_string(),
+                        columns: key.columns.clone(),
+                        parent: ObjectName::new(parent_database, &key.referenced_table).to_string(),
+                    };
+                    if !references.contains(&reference) {
+                        references.push(reference);
+                    }
+                }
+            }
+        }
+    }
+    references
+}

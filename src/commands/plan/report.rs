@@ -1,0 +1,82 @@
+//! Says what a plan holds and what to do next.
+//!
+//! Must never decide anything.
+
+use super::Written;
+use crate::cli::CompareArgs;
+use crate::commands::Context;
+use crate::plan::Strategy;
+use crate::render::{View, escape, text};
+use anyhow::Result;
+use serde_json::{Value as Json, json};
+
+/// Prints a plan that was just written.
+///
+/// # Errors
+/// When printing fails.
+pub(in crate::commands) fn print(
+    written: &Written,
+    args: &CompareArgs,
+    context: &mut Context<'_>,
+) -> Result<()> {
+    if args.json {
+        return print_json(written, context);
+    }
+    let mut view = View::new(&written.plan, Some(&written.path));
+    view.color = context.color;
+    text::plan(&view, context.out)?;
+    writeln!(
+        context.out,
+        "\nSaved the plan to: {}",
+        escape::line(&written.path.display().to_string())
+    )?;
+    write!(
+        context.out,
+        "{}",
+        text::next_steps(&written.plan, &written.path)
+    )?;
+    let skipped: Vec<&str> = written
+        .plan
+        .tables
+        .iter()
+        .filter(|table| table.strategy == Strategy::Skipped)
+        .map(|table| table.table.as_str())
+        .collect();
+    if !skipped.is_empty() && context.verbosity >= 0 {
+        writeln!(
+            context.err,
+            "{} of {} tables skipped: --full-diff-all compares them row by row as well",
+            skipped.len(),
+            written.plan.tables.len()
+        )?;
+    }
+    if context.verbosity > 0 {
+        let cost = written.counters;
+        writeln!(
+            context.err,
+            "Read from production: {} bytes in {} round trips, {} queries, {} snapshots",
+            cost.bytes_received, cost.round_trips, cost.queries, cost.snapshots
+        )?;
+    }
+    Ok(())
+}
+
+/// The plan itself, with its file and what reading production cost.
+fn print_json(written: &Written, context: &mut Context<'_>) -> Result<()> {
+    let mut object = serde_json::to_value(&written.plan)?;
+    if let Json::Object(fields) = &mut object {
+        let cost = written.counters;
+        fields.insert("path".to_owned(), json!(written.path));
+        fields.insert(
+            "figures".to_owned(),
+            json!({
+                "bytes_received": cost.bytes_received,
+                "round_trips": cost.round_trips,
+                "queries": cost.queries,
+                "snapshots": cost.snapshots,
+            }),
+        );
+    }
+    writeln!(context.out, "{object:#}")?;
+    Ok(())
+}

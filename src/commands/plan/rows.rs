@@ -1,0 +1,298 @@
+//! Compares the rows of the tables in scope, children before their parents.
+//!
+//! Must never compare a table in full that nobody approved of, and must never leave one out without a word.
+
+use super::super::Context;
+use super::survey::{Pair, Sides};
+use crate::compare::{self, TableTask};
+use crate::config::Config;
+use crate::connect::{Reader, server_code};
+use crate::interrupt;
+use crate::plan::assemble;
+use crate::plan::payload::{EntrySink, PayloadFolder};
+use crate::plan::references::References;
+use crate::plan::row_entries;
+use crate::plan::scope::{Named, Selection};
+use crate::plan::strategy::{self, Choice, Facts};
+use crate::plan::{Entry, Strategy};
+use crate::schema::{ObjectName, Table, Unsupported};
+use anyhow::Result;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long one snapshot of a table is held at most.
+const SNAPSHOT_TIME: Duration = Duration::from_secs(60);
+
+/// What the comparison of one table gave.
+#[derive(Debug)]
+pub(super) struct Compared {
+    /// How it was compared.
+    pub(super) choice: Choice,
+    /// Its row entries.
+    pub(super) entries: Vec<Entry>,
+    /// Snapshots the remote was read under.
+    pub(super) snapshots: u64,
+}
+
+/// One table in scope.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Candidate<'a> {
+    /// Its database.
+    pub(super) pair: &'a Pair,
+    /// Its name.
+    pub(super) name: &'a str,
+    /// As production has it.
+    pub(super) remote: &'a Table,
+    /// As local has it.
+    pub(super) local: Option<&'a Table>,
+}
+
+/// Returns the tables that production has, each after the tables that refer to it.
+pub(super) fn candidates(pairs: &[Pair]) -> Vec<Candidate<'_>> {
+    let mut references = References::default();
+    let mut by_name = BTreeMap::new();
+    for pair in pairs {
+        for (name, info) in &pair.remote.tables {
+            let display = pair.remote_name(name).to_string();
+            let parents = info.table.foreign_keys.iter().map(|key| {
+                let database = key
+                    .referenced_database
+                    .as_deref()
+                    .unwrap_or(&pair.names.remote);
+                format!("{database}.{}", key.referenced_table)
+            });
+            references.add(&display, parents);
+            let local = pair.local.tables.get(name).map(|info| &info.table);
+            by_name.insert(
+                display,
+                Candidate {
+                    pair,
+                    name,
+                    remote: &info.table,
+                    local,
+                },
+            );
+        }
+    }
+    references
+        .parents_first()
+        .iter()
+        .rev()
+        .filter_map(|name| by_name.get(name).copied())
+        .collect()
+}
+
+/// Chooses how each table is compared.
+///
+/// # Errors
+/// When the local server cannot be asked whether a table is empty.
+fn choose<'a>(
+    tables: &[Candidate<'a>],
+    selection: &Selection<'_>,
+    config: &Config,
+    sides: &mut Sides,
+) -> Result<Vec<(Candidate<'a>, Choice)>> {
+    let mut chosen = Vec::with_capacity(tables.len());
+    for table in tables {
+        let remote_name = table.pair.remote_name(table.name);
+        let rule = config.rule_for(&remote_name);
+        let local_empty = table.local.is_none()
+            || compare::is_empty(&mut sides.local, &table.pair.local_name(table.name))?;
+        let facts = Facts {
+            remote: table.remote,
+            local_empty,
+            full_approved: selection.approves_full(&remote_name),
+            updated_at: rule.updated_at.as_deref(),
+            created_at: rule.created_at.as_deref(),
+        };
+        chosen.push((*table, strategy::choose(&remote_name.to_string(), &facts)));
+    }
+    Ok(chosen)
+}
+
+/// As [`choose`]; at a terminal asks about the tables that would be skipped, once for all of them.
+///
+/// # Errors
+/// As for [`choose`]; when the terminal cannot be read.
+pub(super) fn choose_or_ask<'a>(
+    tables: &[Candidate<'a>],
+    selection: &mut Selection<'_>,
+    config: &Config,
+    sides: &mut Sides,
+    context: &mut Context<'_>,
+) -> Result<Vec<(Candidate<'a>, Choice)>> {
+    let chosen = choose(tables, selection, config, sides)?;
+    let skipped: Vec<String> = chosen
+        .iter()
+        .filter(|(_, choice)| choice.strategy == Strategy::Skipped)
+        .map(|(table, _)| table.pair.remote_name(table.name).to_string())
+        .collect();
+    if skipped.is_empty() || !context.interactive {
+        return Ok(chosen);
+    }
+    let question = format!(
+        "Without a usable updated_at or created_at column, these tables can only be compared row by row in full:\n  \
+         {}\nCompare them in full? Type yes, or the names of some, or press Enter to skip them: ",
+        skipped.join("\n  ")
+    );
+    let answer = context.ask(&question)?;
+    match answer.trim() {
+        "" | "n" | "no" => return Ok(chosen),
+        "y" | "yes" | "all" => selection.full_diff_all = true,
+        names => {
+            let names: Vec<String> = names
+                .split([',', ' '])
+                .filter(|name| !name.is_empty())
+                .map(str::to_owned)
+                .collect();
+            selection.full_diff = Named::new("the answer", &names)?;
+        }
+    }
+    choose(tables, selection, config, sides)
+}
+
+/// Returns what became of a table whose comparison failed because it was altered or dropped meanwhile: it is
+/// unsupported in this plan, and the others go on.
+///
+/// # Errors
+/// Any other failure, as it is.
+fn changed_meanwhile(table: &ObjectName, error: anyhow::Error) -> Result<Unsupported> {
+    // No such table, column or index; "table definition has changed" under a snapshot.
+    let changed = matches!(server_code(&error), Some(1146 | 1054 | 1176 | 1412 | 1932));
+    if !changed {
+        return Err(error);
+    }
+    Ok(Unsupported {
+        object: table.to_string(),
+        reason: format!(
+            "the table was altered or dropped while it was compared ({error:#}): plan again"
+        ),
+    })
+}
+
+/// What every comparison works with.
+pub(super) struct Task<'a> {
+    /// Settings.
+    pub(super) config: &'a Config,
+    /// Whether the plan brings the schema up as well.
+    pub(super) schema: bool,
+    /// Both servers.
+    pub(super) sides: &'a mut Sides,
+    /// Where many rows go.
+    pub(super) folder: &'a PayloadFolder,
+}
+
+/// Compares every table as chosen. Tables that were altered or dropped meanwhile are noted as unsupported.
+///
+/// # Errors
+/// What either server says, with the table's name.
+pub(super) fn compare_all(
+    chosen: &[(Candidate<'_>, Choice)],
+    task: &mut Task<'_>,
+    unsupported: &mut Vec<Unsupported>,
+) -> Result<BTreeMap<ObjectName, Compared>> {
+    let mut compared = BTreeMap::new();
+    for (table, choice) in chosen {
+        let name = table.pair.local_name(table.name);
+        if choice.strategy == Strategy::Skipped {
+            let skipped = Compared {
+                choice: choice.clone(),
+                entries: Vec::new(),
+
+                snapshots: 0,
+            };
+            compared.insert(name, skipped);
+            continue;
+        }
+        match compare(table, choice, task) {
+            Ok(result) => drop(compared.insert(name, result)),
+            Err(error) => unsupported.push(changed_meanwhile(&name, error)?),
+        }
+    }
+    Ok(compared)
+}
+
+/// Compares again, over the columns that both sides have, the tables whose schema cannot be brought up.
+///
+/// # Errors
+/// As for [`compare_all`].
+pub(super) fn without_schema(
+    chosen: &[(Candidate<'_>, Choice)],
+    unsupported: &[Unsupported],
+    compared: &mut BTreeMap<ObjectName, Compared>,
+    task: &mut Task<'_>,
+) -> Result<()> {
+    for (table, choice) in chosen {
+        let name = table.pair.local_name(table.name);
+        let stuck = unsupported
+            .iter()
+            .any(|unsupported| unsupported.object == name.to_string());
+        if !stuck
+            || compared
+                .get(&name)
+                .is_none_or(|table| table.entries.is_empty())
+        {
+            continue;
+        }
+        compared.remove(&name);
+        if table.local.is_some() {
+            compared.insert(name, compare(table, choice, task)?);
+        }
+    }
+    Ok(())
+}
+
+/// Compares one table.
+fn compare(table: &Candidate<'_>, choice: &Choice, work: &mut Task<'_>) -> Result<Compared> {
+    interrupt::check()?;
+    let Task {
+        config,
+        schema,
+        sides,
+        folder,
+    } = work;
+    let remote_name = table.pair.remote_name(table.name);
+    let local_name = table.pair.local_name(table.name);
+    let info = table.pair.remote.tables.get(table.name);
+    let task = TableTask {
+        remote_name: remote_name.clone(),
+        local_name: local_name.clone(),
+        remote: table.remote,
+        local: table.local,
+        estimated_rows: info.map_or(0, |info| info.estimated_rows),
+        estimated_bytes: info.map_or(0, |info| info.data_bytes),
+        chunk_time: config.remote_limits.chunk_time.0,
+        snapshot_time: SNAPSHOT_TIME,
+        keep_local: config.rule_for(&remote_name).keep_local,
+        data_only: !*schema,
+        same_server_kind: sides.remote.server().vendor == sides.local.server().vendor,
+    };
+    let mut sink = EntrySink::new(folder, config.plan.inline_rows, config.plan.preview);
+    let outcome = compare::table(
+        &task,
+        &sides.remote,
+        &mut sides.session,
+        &mut sides.local,
+        &mut sink,
+    )?;
+    let shape = row_entries::plan_shape(&outcome.shape);
+    let mut entries = Vec::new();
+    for found in sink.finish(&shape)? {
+        let mut entry = row_entries::row_entry(&local_name, &shape, found);
+        assemble::brake(&mut entry, outcome.local_rows, &config.deletes);
+        entries.push(entry);
+    }
+    let exactness = match choice.strategy {
+        Strategy::Copy => choice.exactness.clone(),
+        _ => outcome.exactness,
+    };
+    Ok(Compared {
+        choice: Choice {
+            strategy: choice.strategy,
+            exactness,
+        },
+        entries,
+
+        snapshots: outcome.snapshots,
+    })
+}

@@ -1,0 +1,121 @@
+//! Compares the schemas: tables proven in a scratch schema, everything else as whole texts.
+//!
+//! Must never let an unproven change into the plan.
+
+use super::survey::{Pair, Sides};
+use crate::config::Config;
+use crate::connect::Reader;
+use crate::diff::object;
+use crate::introspect;
+use crate::plan::assemble::Findings;
+use crate::plan::object_entries::{self, Request, object_entries};
+use crate::plan::schema_entries::{self, Options, SchemaChanges};
+use crate::plan::scope::Selection;
+use crate::plan::Entry;
+use crate::proof;
+use crate::schema::{ObjectKind, ObjectName, Unsupported};
+use anyhow::{Context as _, Result};
+
+/// Finds the tables that differ, with production's as the local server prints them.
+///
+/// # Errors
+/// When the local server cannot make a scratch schema.
+pub(super) fn changes(
+    pairs: &[Pair],
+    selection: &Selection<'_>,
+    config: &Config,
+    sides: &mut Sides,
+) -> Result<SchemaChanges> {
+    let both: Vec<schema_entries::Pair<'_>> = pairs
+        .iter()
+        .map(|pair| schema_entries::Pair {
+            local: &pair.local,
+            remote: &pair.remote,
+        })
+        .collect();
+    let server = sides.local.server();
+    let options = Options {
+        vendor: server.vendor,
+        lower_case_table_names: server.lower_case_table_names,
+        selects: &|_| true,
+        keep_local: &|name| keeps_local(pairs, config, name),
+        databases: selection.takes_whole_databases(),
+    };
+    let mut changes = SchemaChanges::find(&both, &options);
+    let printed = proof::as_local_prints(&mut sides.local, &changes.to_print())
+        .context("cannot try production's tables in a scratch schema on the local server")?;
+    changes.printed(printed);
+    Ok(changes)
+}
+
+/// Makes the entries of databases and tables. `rows_change` tells which tables have row entries.
+///
+/// # Errors
+/// When the local server cannot make a scratch schema.
+pub(super) fn tables(
+    mut changes: SchemaChanges,
+    rows_change: &dyn Fn(&ObjectName) -> bool,
+    sides: &mut Sides,
+) -> Result<(Vec<Entry>, Vec<Unsupported>)> {
+    changes.diff(rows_change);
+    let proven = proof::prove(&mut sides.local, &changes.to_prove())
+        .context("cannot prove the changes in a scratch schema on the local server")?;
+    Ok(changes.entries(proven))
+}
+
+/// Makes the entries of views, triggers, procedures, functions and events.
+///
+/// # Errors
+/// When local's accounts cannot be read.
+pub(super) fn objects(
+    pairs: &[Pair],
+    selection: &Selection<'_>,
+    config: &Config,
+    sides: &mut Sides,
+    findings: &mut Findings,
+) -> Result<()> {
+    let accounts = introspect::local_accounts(&mut sides.local)?;
+    let both: Vec<object_entries::Pair<'_>> = pairs
+        .iter()
+        .map(|pair| object_entries::Pair {
+            local: &pair.local,
+            remote: &pair.remote,
+        })
+        .collect();
+    let databases: Vec<(String, String)> = pairs
+        .iter()
+        .map(|pair| (pair.names.remote.clone(), pair.names.local.clone()))
+        .collect();
+    let schema: Vec<Entry> = findings
+        .entries
+        .iter()
+        .filter(|entry| !entry.kind.is_rows())
+        .cloned()
+        .collect();
+    let found = object_entries(&Request {
+        context: object::Context {
+            remote: sides.remote.server().vendor,
+            local: sides.local.server().vendor,
+            accounts: &accounts,
+            databases: &databases,
+        },
+        pairs: &both,
+        schema_entries: &schema,
+        selects: &|kind, name| {
+            matches!(kind, ObjectKind::View | ObjectKind::Trigger) && selection.takes(name)
+                || selection.takes_whole_databases()
+        },
+        keeps_local: &|_, name| config.rule_for(name).keep_local,
+    });
+    findings.entries.extend(found.entries);
+    findings.unsupported.extend(found.unsupported);
+    findings.warnings.extend(found.warnings);
+    Ok(())
+}
+
+fn keeps_local(pairs: &[Pair], config: &Config, local: &ObjectName) -> bool {
+    pairs
+        .iter()
+        .find(|pair| pair.names.local == local.database)
+        .is_some_and(|pair| config.rule_for(&pair.remote_name(&local.name)).keep_local)
+}

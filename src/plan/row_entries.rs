@@ -1,0 +1,76 @@
+//! Makes entries of the rows that a comparison found.
+//!
+//! Pure. Must never call a delete safe.
+
+use super::entry_id::entry_id;
+use super::payload::FoundRows;
+use super::{Decision, Entry, Kind, Risk, RowShape, ShapeColumn};
+use crate::compare::{RowKey, Shape};
+use crate::diff::rows::RowKind;
+use crate::read::encode;
+use crate::schema::ObjectName;
+use std::collections::BTreeMap;
+
+/// Returns a comparison's shape as it stands in a plan.
+pub fn plan_shape(shape: &Shape) -> RowShape {
+    let key = match &shape.key {
+        RowKey::Columns { positions, .. } => positions
+            .iter()
+            .filter_map(|position| shape.columns.get(*position))
+            .map(|column| column.remote.name.clone())
+            .collect(),
+        RowKey::Bag => Vec::new(),
+    };
+    let columns = shape
+        .columns
+        .iter()
+        .map(|column| ShapeColumn {
+            name: column.remote.name.clone(),
+            encoding: column.encoding.to_string(),
+            values: encode::value_kind(&column.remote, column.encoding),
+            common: column.common(),
+        })
+        .collect();
+    RowShape { key, columns }
+}
+
+/// Makes the entry of the rows of one kind. `table` is the local name.
+pub fn row_entry(table: &ObjectName, shape: &RowShape, found: FoundRows) -> Entry {
+    let (kind, what) = match found.kind {
+        RowKind::Insert => (Kind::InsertRows, "insert"),
+        RowKind::Update => (Kind::UpdateRows, "update"),
+        RowKind::Delete => (Kind::DeleteRows, "delete"),
+    };
+    let (risk, reasons) = match found.kind {
+        RowKind::Delete => (
+            Risk::Destructive,
+            vec![format!(
+                "deletes {} {}",
+                found.count,
+                if found.count == 1 { "row" } else { "rows" }
+            )],
+        ),
+        RowKind::Insert | RowKind::Update => (Risk::Safe, Vec::new()),
+    };
+    Entry {
+        id: entry_id(&table.database, &table.name, what),
+        kind,
+        phase: None,
+        object: table.to_string(),
+        risk,
+        reasons,
+        needs_own_approval: false,
+        depends_on: Vec::new(),
+        sql: Vec::new(),
+        before: None,
+        after: None,
+        environment: None,
+        count: Some(found.count),
+        shape: Some(shape.clone()),
+        rows: found.rows,
+        payload: found.payload,
+        preview: found.preview,
+        row_decisions: BTreeMap::new(),
+        decision: Decision::Pending,
+    }
+}
