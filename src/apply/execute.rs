@@ -166,13 +166,14 @@ impl Runner<'_> {
         let result = match members.as_slice() {
             [] => Ok(Vec::new()),
             [entry] if unit.len() == 1 => {
-                let acting = keys.acting_on(&object_of(entry)?);
+                let pointing = keys.pointing_to(&object_of(entry)?);
                 let mut run = Run {
                     approved,
                     local,
                     journal,
                     shared: false,
-                    acting,
+                    acting: pointing.iter().filter(|key| key.acts()).cloned().collect(),
+                    pointing,
                 };
                 run_entry(&mut run, entry).map(|progress| vec![progress])
             }
@@ -183,6 +184,7 @@ impl Runner<'_> {
                     journal,
                     shared: true,
                     acting: Vec::new(),
+                    pointing: Vec::new(),
                 };
                 together(&mut run, &members, &tables, keys)
             }

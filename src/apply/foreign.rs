@@ -25,6 +25,18 @@ pub(super) struct Key {
     pub(super) constraint: ForeignKey,
 }
 
+/// A row would be left that refers to nothing: the reason, for people.
+#[derive(Debug)]
+pub(super) struct Dangling(String);
+
+impl std::fmt::Display for Dangling {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Dangling {}
+
 /// The foreign keys of local that the plan's tables take part in.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Keys(Vec<Key>);
@@ -43,7 +55,7 @@ impl Key {
     }
 
     /// Whether the server would change or delete the child's rows by itself.
-    fn acts(&self) -> bool {
+    pub(super) fn acts(&self) -> bool {
         let acting = |action: &Option<String>| {
             action.as_deref().is_some_and(|action| {
                 !action.eq_ignore_ascii_case("RESTRICT")
@@ -158,11 +170,11 @@ impl Keys {
             .filter(|key| tables.contains(&key.child) || tables.contains(&key.parent))
     }
 
-    /// Returns the keys that point to a table and would act on their own rows when it changes.
-    pub(super) fn acting_on(&self, parent: &ObjectName) -> Vec<Key> {
+    /// Returns the keys that point to a table.
+    pub(super) fn pointing_to(&self, parent: &ObjectName) -> Vec<Key> {
         self.0
             .iter()
-            .filter(|key| key.parent == *parent && key.acts())
+            .filter(|key| key.parent == *parent)
             .cloned()
             .collect()
     }
@@ -197,11 +209,41 @@ pub(super) fn check_rows(
             .filter(Expr::all(vec![rows.clone(), key.orphaned()]))
             .limit(1, 0);
         if !local.rows(&select.into())?.is_empty() {
-            anyhow::bail!(
-                "a row would refer to no row of {} by {}",
-                key.parent,
-                constraint.name
-            );
+            return Err(Dangling(format!(
+                "it would refer to no row of {} by {}",
+                key.parent, constraint.name
+            ))
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// Checks that no child refers any more to what rows of the parent were before.
+///
+/// # Errors
+/// When one does and no row of the parent is there for it, in words; or what the server says.
+pub(super) fn check_children(
+    local: &mut LocalSession,
+    keys: &[Key],
+    parent: &Table,
+    before: &[&Values],
+) -> Result<()> {
+    for key in keys {
+        for row in before {
+            let Some(refers) = referring_condition(key, parent, row)? else {
+                continue;
+            };
+            let select = Select::from(&key.child, vec![Expr::integer(1)])
+                .filter(Expr::all(vec![refers, key.orphaned()]))
+                .limit(1, 0);
+            if !local.rows(&select.into())?.is_empty() {
+                return Err(Dangling(format!(
+                    "rows of {} refer to it by {}",
+                    key.child, key.constraint.name
+                ))
+                .into());
+            }
         }
     }
     Ok(())

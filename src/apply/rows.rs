@@ -71,6 +71,8 @@ pub(super) struct Run<'a> {
     pub(super) shared: bool,
     /// Foreign keys that would act on other tables' rows.
     pub(super) acting: Vec<Key>,
+    /// Foreign keys that point to the table.
+    pub(super) pointing: Vec<Key>,
 }
 
 /// Executes an entry of rows with a key.
@@ -83,8 +85,9 @@ pub(super) fn run(run: &mut Run<'_>, entry: &Entry, target: &Target<'_>) -> Resu
     let mut batch: Vec<PlanRow> = Vec::new();
     let mut bytes = 0;
     let approved = run.approved;
-    run.local
-        .foreign_key_checks(!run.shared && run.acting.is_empty())?;
+    // On even where a foreign key would cascade: rows that it would act on are left alone before (`referring`), and
+    // the table's own foreign keys need the server's eye.
+    run.local.foreign_key_checks(!run.shared)?;
     for row in payload::rows(entry, &approved.plan().id, approved.path())? {
         let row = row?;
         if !approved.wants_row(entry, &row) {
@@ -410,15 +413,20 @@ fn cascade(
     if run.shared {
         return Ok(None);
     }
-    let touched = |key: &&Key| {
+    let keys = touched(&run.acting, row);
+    foreign::referring(run.local, &keys, &target.model, &[&found.image])
+}
+
+/// The foreign keys that refer to a column which an update changes.
+fn touched(keys: &[Key], row: &PlanRow) -> Vec<Key> {
+    let changed = |key: &&Key| {
         key.constraint.referenced_columns.iter().any(|column| {
             row.change
                 .keys()
                 .any(|changed| changed.to_lowercase() == column.to_lowercase())
         })
     };
-    let keys: Vec<Key> = run.acting.iter().filter(touched).cloned().collect();
-    foreign::referring(run.local, &keys, &target.model, &[&found.image])
+    keys.iter().filter(changed).cloned().collect()
 }
 
 /// Updates whose unique values other rows of the same entry held: all of them are deleted and inserted anew in one
@@ -478,8 +486,39 @@ fn exchange(
     if todo.is_empty() {
         return Ok(());
     }
-    let literal = |name: &str, value: &Value| target.literal(name, value);
     record(run.journal, entry, todo)?;
+    if run.shared {
+        replace(run, target, todo)?;
+    } else {
+        // The delete must not cascade, nor fail for children whose parent comes back at once.
+        run.local.foreign_key_checks(false)?;
+        let replaced = replace(run, target, todo);
+        run.local.foreign_key_checks(true)?;
+        replaced?;
+        let keys: Vec<&Values> = todo.iter().map(|(row, _)| &row.key).collect();
+        foreign::check_rows(
+            run.local,
+            &target.name,
+            &target.model,
+            &target.key_condition(&keys)?,
+        )?;
+        for (row, found) in todo {
+            let images: Vec<&Values> = found.iter().map(|found| &found.image).collect();
+            let keys = touched(&run.pointing, row);
+            foreign::check_children(run.local, &keys, &target.model, &images)?;
+        }
+    }
+    let written: Vec<&PlanRow> = todo.iter().map(|(row, _)| *row).collect();
+    verify(run.local, target, &written)
+}
+
+/// Deletes rows and inserts them as they are to be.
+fn replace(
+    run: &mut Run<'_>,
+    target: &Target<'_>,
+    todo: &[(&PlanRow, Option<Found>)],
+) -> Result<()> {
+    let literal = |name: &str, value: &Value| target.literal(name, value);
     let keys: Vec<&Values> = todo.iter().map(|(row, _)| &row.key).collect();
     run.local
         .execute(&row_sql::delete(&target.name, &keys, &literal)?)?;
@@ -487,6 +526,19 @@ fn exchange(
     if lenient {
         run.local.lenient_mode(true)?;
     }
+    let inserted = insert_anew(run, target, todo);
+    if lenient {
+        run.local.lenient_mode(false)?;
+    }
+    inserted
+}
+
+fn insert_anew(
+    run: &mut Run<'_>,
+    target: &Target<'_>,
+    todo: &[(&PlanRow, Option<Found>)],
+) -> Result<()> {
+    let literal = |name: &str, value: &Value| target.literal(name, value);
     for (row, found) in todo {
         let mut values = found
             .as_ref()
@@ -503,19 +555,7 @@ fn exchange(
             &literal,
         )?)?;
     }
-    if lenient {
-        run.local.lenient_mode(false)?;
-    }
-    if !run.shared {
-        foreign::check_rows(
-            run.local,
-            &target.name,
-            &target.model,
-            &target.key_condition(&keys)?,
-        )?;
-    }
-    let written: Vec<&PlanRow> = todo.iter().map(|(row, _)| *row).collect();
-    verify(run.local, target, &written)
+    Ok(())
 }
 
 /// Checks that the rows are now what the plan says, by their hashes: no value changed on its way.
@@ -573,6 +613,7 @@ fn needs_lenient_mode(target: &Target<'_>, todo: &[(&PlanRow, Option<Found>)]) -
 
 fn concerns_a_row(error: &anyhow::Error) -> bool {
     server_code(error).is_some_and(|code| ROW_ERRORS.contains(&code))
+        || error.is::<foreign::Dangling>()
 }
 
 fn in_words(error: &anyhow::Error) -> String {
