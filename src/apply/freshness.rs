@@ -114,8 +114,8 @@ impl FreshPlan {
             Kind::CreateDatabase if database.is_some_and(|database| database.exists) => {
                 Verdict::Done
             }
+            Kind::AlterDatabase => judge_database(entry, database),
             Kind::CreateDatabase => Verdict::ToDo,
-            Kind::AlterDatabase => Verdict::ToDo,
             Kind::CreateTable
             | Kind::AlterTable
             | Kind::DropTable
@@ -241,6 +241,21 @@ impl FreshPlan {
                     "it depends on {id}, which is not approved: approve that too"
                 )),
             })
+    }
+}
+
+/// A database must have the defaults that the entry changes, or those that it sets.
+fn judge_database(entry: &Entry, database: Option<&Database>) -> Verdict {
+    let now = database.map(|now| print::database(false, &now.name, &now.charset, &now.collation));
+    if now == entry.after {
+        Verdict::Done
+    } else if now == entry.before {
+        Verdict::ToDo
+    } else {
+        Verdict::Refused(format!(
+            "the defaults of {} changed on local since the plan was made: plan again",
+            entry.object
+        ))
     }
 }
 

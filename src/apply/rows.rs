@@ -13,8 +13,9 @@ use crate::plan::row_sql::{self, Values};
 use crate::plan::{Entry, Kind, PlanRow, payload};
 use crate::read::encode;
 use crate::sql::{Expr, Select};
-use crate::value::Value;
+use crate::value::{Cell, Value};
 use anyhow::{Context as _, Result, bail};
+use std::collections::BTreeMap;
 
 /// Rows of one transaction at most.
 const BATCH_ROWS: usize = 1000;
@@ -167,6 +168,9 @@ fn judge<'r>(
     let mut todo = Vec::new();
     for (row, found) in rows.iter().zip(locate(local, target, rows)?) {
         let after = row.after_hash.as_deref();
+        let other_key = |found: &Found| {
+            key_bytes(&target.shape.key, &found.key) != key_bytes(&target.shape.key, &row.key)
+        };
         match (entry.kind, found) {
             (Kind::InsertRows, None) => todo.push((row, None)),
             (Kind::InsertRows | Kind::UpdateRows, Some(found))
@@ -178,14 +182,14 @@ fn judge<'r>(
                 progress.leave(row, "local has a row with this key and other values by now");
             }
             (Kind::DeleteRows, None) => progress.already += 1,
-            // Another spelling of the key that its collation takes for equal: another row.
-            (Kind::DeleteRows, Some(found)) if found.key != row.key => progress.already += 1,
-            (Kind::UpdateRows, Some(found)) if found.key != row.key => {
-                progress.leave(row, "local has no such row any more");
-            }
             (Kind::UpdateRows, None) => progress.leave(row, "local has no such row any more"),
             (_, Some(found)) if row.before_hash.as_deref() == Some(found.common.as_str()) => {
                 todo.push((row, Some(found)));
+            }
+            // Another spelling of the key that its collation takes for equal: another row.
+            (Kind::DeleteRows, Some(found)) if other_key(&found) => progress.already += 1,
+            (Kind::UpdateRows, Some(found)) if other_key(&found) => {
+                progress.leave(row, "local has no such row any more");
             }
             (_, Some(_)) => progress.leave(row, "the local row changed since the plan was made"),
             _ => bail!("{} is no entry of rows", entry.id),
@@ -206,21 +210,13 @@ fn locate(
         .iter()
         .map(|row| target.found(row))
         .collect::<Result<Vec<_>>>()?;
-    let mut by_key: std::collections::BTreeMap<Vec<Value>, Found> = found
+    let mut by_key: BTreeMap<Vec<Cell>, Found> = found
         .into_iter()
-        .map(|found| (found.key.values().cloned().collect(), found))
+        .map(|found| (key_bytes(&target.shape.key, &found.key), found))
         .collect();
     let mut placed: Vec<Option<Found>> = rows
         .iter()
-        .map(|row| {
-            let key: Vec<Value> = target
-                .shape
-                .key
-                .iter()
-                .filter_map(|name| row.key.get(name).cloned())
-                .collect();
-            by_key.remove(&key)
-        })
+        .map(|row| by_key.remove(&key_bytes(&target.shape.key, &row.key)))
         .collect();
     if !by_key.is_empty() {
         // The column's collation takes keys for equal that are spelt otherwise ('a' and 'A'): ask one by one whose
@@ -239,6 +235,14 @@ fn locate(
         }
     }
     Ok(placed)
+}
+
+/// A key as the server would send it: a number may stand in a plan as one, and in a column that was widened as text.
+fn key_bytes(names: &[String], key: &Values) -> Vec<Cell> {
+    names
+        .iter()
+        .map(|name| key.get(name).and_then(Value::to_cell))
+        .collect()
 }
 
 fn write(

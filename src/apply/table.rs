@@ -5,7 +5,7 @@
 use crate::connect::{LocalSession, Reader};
 use crate::plan::entry_id;
 use crate::plan::row_sql::{Extras, Values};
-use crate::plan::{Entry, RowShape};
+use crate::plan::{Entry, Kind, RowShape};
 use crate::read::encode::{self, Encoding};
 use crate::schema::table::IndexKind;
 use crate::schema::{Column, ObjectName, Table, parse};
@@ -34,6 +34,18 @@ pub(super) struct Target<'e> {
 /// # Errors
 /// When id and object do not fit together (a plan made by hand).
 pub(super) fn object_of(entry: &Entry) -> Result<ObjectName> {
+    if matches!(entry.kind, Kind::CreateDatabase | Kind::AlterDatabase) {
+        return entry_id::database_of(&entry.id)
+            .filter(|name| *name == entry.object)
+            .map(|name| ObjectName::new(name, ""))
+            .ok_or_else(|| {
+                anyhow!(
+                    "the id {} and the object {} do not fit together",
+                    entry.id,
+                    entry.object
+                )
+            });
+    }
     entry_id::parts(&entry.id)
         .map(|(database, object, _)| ObjectName::new(database, object))
         .filter(|name| name.to_string() == entry.object)

@@ -10,6 +10,18 @@ pub fn entry_id(database: &str, object: &str, what: &str) -> String {
     format!("{}.{}.{what}", encoded(database), encoded(object))
 }
 
+/// Returns the id of an entry about a database itself: `database.what`.
+pub fn database_id(database: &str, what: &str) -> String {
+    format!("{}.{what}", encoded(database))
+}
+
+/// Returns the database that an id of [`database_id`] is about; `None` for a text that it would not make.
+pub fn database_of(id: &str) -> Option<String> {
+    let (database, what) = id.split_once('.')?;
+    let database = decoded(database)?;
+    (database_id(&database, what) == id && !what.contains('.')).then_some(database)
+}
+
 /// Returns the database, the object and the last part of an id, with their special characters; `None` for a text that
 /// [`entry_id`] would not make.
 pub fn parts(id: &str) -> Option<(String, String, String)> {
@@ -59,6 +71,7 @@ mod tests {
     proptest! {
         #[test]
         fn different_names_have_different_ids(one in "\\PC{1,6}", two in "\\PC{1,6}", three in "\\PC{1,6}", four in "\\PC{1,6}") {
+            prop_assert_eq!(database_of(&database_id(&one, "x")), Some(one.clone()));
             prop_assert_eq!(parts(&entry_id(&one, &two, "x")), Some((one.clone(), two.clone(), "x".to_owned())));
             prop_assume!((&one, &two) != (&three, &four));
             prop_assert_ne!(entry_id(&one, &two, "x"), entry_id(&three, &four, "x"));

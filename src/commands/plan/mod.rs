@@ -112,12 +112,12 @@ pub(super) fn make(
         };
         compared = rows::compare_all(&chosen, &mut task, &mut findings.unsupported)?;
         if let Some(changes) = changes {
-            let changed = |name: &ObjectName| {
+            let has_row_entries = |name: &ObjectName| {
                 compared
                     .get(name)
                     .is_some_and(|table: &Compared| !table.entries.is_empty())
             };
-            let (entries, unsupported) = schema::tables(changes, &changed, &mut sides)?;
+            let (entries, unsupported) = schema::tables(changes, &has_row_entries, &mut sides)?;
             let mut task = rows::Task {
                 config,
                 schema: false,
@@ -264,8 +264,9 @@ fn references(pairs: &[Pair]) -> Vec<Reference> {
         for (database, from_remote) in [(&pair.remote, true), (&pair.local, false)] {
             for (name, info) in &database.tables {
                 for key in &info.table.foreign_keys {
-                    let referenced = key.referenced_database.as_deref().unwrap_or(&database.name);
-                    let parent_database = local_of(pair, referenced, from_remote);
+                    let parent_schema =
+                        key.referenced_database.as_deref().unwrap_or(&database.name);
+                    let parent_database = local_of(pair, parent_schema, from_remote);
                     let reference = Reference {
                         child: pair.local_name(name).to_string(),
                         columns: key.columns.clone(),

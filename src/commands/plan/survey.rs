@@ -10,6 +10,7 @@ use crate::plan::scope::Selection;
 use crate::refusal::{Problem, Refusal};
 use crate::schema::{Database, ObjectKind, ObjectName, Unsupported};
 use anyhow::{Context, Result};
+use std::collections::BTreeSet;
 
 /// Both servers, connected and told apart.
 #[derive(Debug)]
@@ -160,7 +161,7 @@ pub(super) fn note_unsupported(pairs: &[Pair], unsupported: &mut Vec<Unsupported
 /// # Errors
 /// When a pattern of the flags matches nothing on either side.
 pub(super) fn select(pairs: &mut [Pair], selection: &Selection<'_>) -> Result<()> {
-    let known: Vec<ObjectName> = pairs
+    let known: BTreeSet<ObjectName> = pairs
         .iter()
         .flat_map(|pair| {
             [&pair.remote, &pair.local]
@@ -178,6 +179,7 @@ pub(super) fn select(pairs: &mut [Pair], selection: &Selection<'_>) -> Result<()
                 })
         })
         .collect();
+    let known: Vec<ObjectName> = known.into_iter().collect();
     selection.check_patterns(&known)?;
     for pair in pairs {
         let remote_database = pair.names.remote.clone();

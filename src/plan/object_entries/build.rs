@@ -130,7 +130,7 @@ fn databases_first(database: &str, object: &Object, schema_entries: &[Entry]) ->
             Kind::AlterDatabase => object.kind != ObjectKind::View,
             _ => false,
         })
-        .filter(|entry| entry_id::parts(&entry.id).is_some_and(|(name, ..)| name == database))
+        .filter(|entry| entry.object == database)
         .map(|entry| entry.id.clone())
         .collect()
 }

@@ -4,7 +4,7 @@
 
 use super::make::blank;
 use super::{Options, Pair, SchemaChanges, TableChange};
-use crate::plan::{Kind, entry_id::entry_id};
+use crate::plan::{Kind, entry_id::database_id};
 use crate::schema::table::Table;
 use crate::schema::{ObjectName, TableInfo, Unsupported, print};
 use std::collections::{BTreeMap, BTreeSet};
@@ -201,11 +201,6 @@ fn in_local_names(
         }
     }
     table
-}
-
-/// The id of a database's own entry.
-pub(super) fn database_id(name: &str, what: &str) -> String {
-    entry_id(name, "", what).replacen("..", ".", 1)
 }
 
 /// The statement that gives a database the defaults named by the statement that would create it.

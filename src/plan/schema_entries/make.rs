@@ -4,10 +4,10 @@
 //! so creates wait for nothing, and circles of foreign keys need no care. Must never make a destructive entry without
 //! its reasons.
 
-use super::find::database_id;
 use super::{SchemaChanges, TableChange, depend, phase_names, table_id};
 use crate::diff::clause;
 use crate::diff::schema::{Phase, Surroundings, TableDiff};
+use crate::plan::entry_id::database_id;
 use crate::plan::{self, Decision, Entry, Kind, Risk};
 use crate::schema::table::Table;
 use crate::schema::{ObjectName, Unsupported, Vendor, print};

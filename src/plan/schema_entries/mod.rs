@@ -193,8 +193,13 @@ pub fn statements(
         })
     };
     Ok(match kind {
-        Kind::CreateDatabase => vec![text(after)?],
-        Kind::AlterDatabase => vec![find::alter_database(&text(after)?)],
+        Kind::CreateDatabase => vec![database_text(&text(after)?, &object.database)?],
+        Kind::AlterDatabase => {
+            vec![find::alter_database(&database_text(
+                &text(after)?,
+                &object.database,
+            )?)]
+        }
         Kind::CreateTable => {
             let table = parse::table(&text(after)?)
                 .with_context(|| format!("reading the text of {object}"))?;
@@ -206,6 +211,24 @@ pub fn statements(
         Kind::DropTable => vec![print::drop_table(&object.database, &object.name)],
         _ => bail!("{object} is neither a database nor a table"),
     })
+}
+
+/// Returns the text that creates a database, after checking that it is that and nothing else.
+fn database_text(text: &str, name: &str) -> Result<String> {
+    let word = |word: &&str| {
+        !word.is_empty()
+            && word
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    let head = format!("CREATE DATABASE {} CHARACTER SET ", crate::sql::ident(name));
+    text.strip_prefix(&head)
+        .and_then(|rest| rest.split_once(" COLLATE "))
+        .filter(|(charset, collation)| word(charset) && word(collation))
+        .map(|(charset, collation)| print::database(false, name, charset, collation))
+        .with_context(|| {
+            format!("the text of the database {name} is not the statement that creates it")
+        })
 }
 
 /// The last part of an entry's id, and its phase in the plan.
