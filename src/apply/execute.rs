@@ -51,15 +51,19 @@ pub fn lock(local: &mut LocalSession, plan: &Plan) -> Result<()> {
 /// Executes a plan. The undo record is written to before each change.
 ///
 /// # Errors
-/// When what a killed apply left behind cannot be mended, or the undo record cannot be written; what fails in an entry
-/// is in the outcome.
+/// When the undo record cannot be written, or a trigger cannot be put back for a broken connection; what fails in an
+/// entry is in the outcome. `at` is the time that the record notes.
 pub fn execute(
     plan: &FreshPlan,
     local: &mut LocalSession,
     journal: &mut Journal,
+    at: &str,
     notice: Notice<'_>,
 ) -> Result<Outcome> {
-    triggers::restore(local, journal, plan.records())?;
+    journal.append(&Record::Begin {
+        digest: plan.approved().plan().digest.clone(),
+        at: at.to_owned(),
+    })?;
     let entries: Vec<&Entry> = plan.approved().entries().collect();
     let mut runner = Runner {
         plan,
@@ -99,6 +103,9 @@ pub fn execute(
             };
             runner.end(entry, ending, notice);
         }
+    }
+    if runner.outcome.exit_code() == 0 {
+        journal.append(&Record::End)?;
     }
     Ok(runner.outcome)
 }
@@ -161,7 +168,15 @@ impl Runner<'_> {
             .iter()
             .map(|entry| object_of(entry))
             .collect::<Result<_>>()?;
-        let down = triggers::down(local, journal, &tables)?;
+        let (down, taken) = triggers::down(local, journal, &tables);
+        if let Err(error) = taken {
+            let lost = down.up(local, journal)?;
+            self.outcome.lost.extend(lost);
+            for entry in members {
+                self.end(entry, failed(&error), notice);
+            }
+            return Ok(());
+        }
         let approved = self.plan.approved();
         let result = match members.as_slice() {
             [] => Ok(Vec::new()),
@@ -190,7 +205,8 @@ impl Runner<'_> {
             }
         };
         local.foreign_key_checks(false)?;
-        down.up(local, journal)?;
+        let lost = down.up(local, journal)?;
+        self.outcome.lost.extend(lost);
         match result {
             Ok(progress) => {
                 for (entry, progress) in members.iter().zip(progress) {

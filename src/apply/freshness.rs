@@ -84,11 +84,6 @@ impl FreshPlan {
         self.verdicts.get(id).unwrap_or(&Verdict::ToDo)
     }
 
-    /// Returns the undo record of earlier applies.
-    pub(super) fn records(&self) -> &[Record] {
-        &self.records
-    }
-
     /// Returns whether an earlier apply was killed in the middle of the entry.
     pub(super) fn was_begun(&self, id: &str) -> bool {
         let begun = self
@@ -160,9 +155,18 @@ impl FreshPlan {
                 .push(fingerprint_of(change.after.as_deref()).with_context(|| change.id.clone())?);
         }
         let Some(at) = states.iter().rposition(|state| *state == now) else {
-            let begun = changes.iter().any(|change| self.was_begun(&change.id));
-            if begun {
-                return Ok(Verdict::ToDo);
+            // Killed between two statements of one of the changes: those before it are done, and executing it tells
+            // whether what is left of it leads on from here.
+            let begun = changes
+                .iter()
+                .rposition(|change| self.was_begun(&change.id));
+            if let Some(begun) = begun {
+                let place = changes.iter().position(|change| change.id == entry.id);
+                return Ok(if place.is_some_and(|place| place < begun) {
+                    Verdict::Done
+                } else {
+                    Verdict::ToDo
+                });
             }
             return Ok(Verdict::Refused(match now {
                 Some(_) => format!(

@@ -11,7 +11,7 @@ pub mod freshness;
 mod rows;
 mod schema;
 mod table;
-mod triggers;
+pub mod triggers;
 pub mod undo;
 mod unit;
 
@@ -57,6 +57,8 @@ pub struct Report {
 pub struct Outcome {
     /// The approved entries.
     pub reports: Vec<Report>,
+    /// Triggers that were taken down and could not be put back, with what the server says.
+    pub lost: Vec<String>,
     /// Whether the user interrupted it.
     pub interrupted: bool,
 }
@@ -74,7 +76,7 @@ impl Outcome {
             matches!(ending, Ending::Done { .. })
                 || matches!(ending, Ending::Stale { rows: 1.., .. })
         });
-        let failed = any(|ending| matches!(ending, Ending::Failed(_)));
+        let failed = any(|ending| matches!(ending, Ending::Failed(_))) || !self.lost.is_empty();
         let refused = any(|ending| matches!(ending, Ending::Refused(_) | Ending::Stale { .. }));
         match (executed, failed, refused) {
             (_, false, false) => 0,

@@ -62,7 +62,7 @@ pub(super) fn run(
             }
             committed(journal, entry)
         }
-        _ => object(local, journal, entry, &name, resumed),
+        _ => object(local, journal, entry, &name),
     }
 }
 
@@ -85,15 +85,20 @@ fn table(
     let sql = if same(&now, &before) {
         statements(entry, local)?
     } else if let (true, Some(now)) = (resumed && entry.kind == Kind::AlterTable, &now) {
-        // Killed between two of its statements: go on from where the table is now.
+        // Killed between two of its statements: go on from where the table is now, with what is left of them. Any
+        // other statement was not approved: the table changed by another hand.
         let now = print::create_table(now);
-        schema_entries::statements(
+        let left = schema_entries::statements(
             entry.kind,
             Some(&now),
             entry.after.as_deref(),
             name,
             local.server().vendor,
-        )?
+        )?;
+        if !entry.sql.ends_with(&left) {
+            bail!("the table changed on local since the plan was made: plan again");
+        }
+        left
     } else {
         bail!(
             "the table is not what the entry starts from: an entry before it was not executed, or it changed"
@@ -214,11 +219,10 @@ fn object(
     journal: &mut Journal,
     entry: &Entry,
     name: &ObjectName,
-    resumed: bool,
 ) -> Result<()> {
     let mut sql = statements(entry, local)?;
-    if resumed && sql.len() > 1 && !super::freshness::exists(local, entry, name)? {
-        // Killed between DROP and CREATE.
+    if sql.len() > 1 && !super::freshness::exists(local, entry, name)? {
+        // Killed between DROP and CREATE, or taken down and not put back.
         sql.remove(0);
     }
     announce(journal, entry)?;

@@ -3,31 +3,44 @@
 //! No session switch keeps triggers from firing (FACTS.md, section 5), and production's row already holds what its own
 //! triggers did. Must never drop one before the way back is on disk.
 
-use super::undo::{Journal, Record};
-use crate::connect::{LocalSession, ObjectEnvironment};
+use super::undo::{self, Journal, Record};
+use crate::connect::{LocalSession, ObjectEnvironment, Reader as _};
 use crate::introspect;
+use crate::refusal::summary;
 use crate::schema::{Object, ObjectKind, ObjectName};
-use crate::sql::qualified;
+use crate::sql::read::Metadata;
+use crate::sql::{Read, qualified};
 use anyhow::{Context as _, Result};
 use std::collections::BTreeSet;
+use std::path::Path;
 
 /// Triggers that are down, in the order in which they are put back.
 #[derive(Debug, Default)]
 pub(super) struct Down(Vec<(String, Object)>);
 
-/// Takes down the triggers of these tables.
-///
-/// # Errors
-/// When a trigger cannot be read, recorded or dropped; those already down are put back by [`Down::up`] or, after a
-/// kill, by [`restore`].
+/// Takes down the triggers of these tables. Those that are down come back also beside an error, for [`Down::up`]; after
+/// a kill [`restore`] puts them back.
 pub(super) fn down(
     local: &mut LocalSession,
     journal: &mut Journal,
     tables: &BTreeSet<ObjectName>,
-) -> Result<Down> {
+) -> (Down, Result<()>) {
     let mut down = Down::default();
+    let result = take_down(local, journal, tables, &mut down);
+    (down, result)
+}
+
+fn take_down(
+    local: &mut LocalSession,
+    journal: &mut Journal,
+    tables: &BTreeSet<ObjectName>,
+    down: &mut Down,
+) -> Result<()> {
     let names: BTreeSet<String> = tables.iter().map(|table| table.database.clone()).collect();
     let names: Vec<String> = names.into_iter().collect();
+    if !any(local, &names, tables)? {
+        return Ok(());
+    }
     for database in introspect::databases(local, &names).context("reading the triggers of local")? {
         let mut triggers: Vec<&Object> = database
             .objects
@@ -51,42 +64,113 @@ pub(super) fn down(
                 charset_client: trigger.charset_client.clone(),
                 collation_connection: trigger.collation_connection.clone(),
             })?;
-            let name = ObjectName::new(&database.name, &trigger.name);
-            local
-                .execute(&format!("DROP TRIGGER {}", qualified(&name)))
-                .with_context(|| format!("taking down the trigger {name}"))?;
             down.0.push((database.name.clone(), trigger.clone()));
+            let name = ObjectName::new(&database.name, &trigger.name);
+            if let Err(error) = local.execute(&format!("DROP TRIGGER {}", qualified(&name))) {
+                down.0.pop();
+                // After a broken connection no one knows: the record keeps the way back.
+                if !crate::retry::is_transient(&error) {
+                    journal.append(&Record::TriggerUp {
+                        database: name.database.clone(),
+                        name: name.name.clone(),
+                    })?;
+                }
+                return Err(error.context(format!("taking down the trigger {name}")));
+            }
         }
     }
-    Ok(down)
+    Ok(())
+}
+
+/// Whether any of these tables has a trigger: most have none, and reading the triggers' texts is slow.
+fn any(
+    local: &mut LocalSession,
+    databases: &[String],
+    tables: &BTreeSet<ObjectName>,
+) -> Result<bool> {
+    let read = Read::Metadata(Metadata::Triggers, databases.to_vec());
+    let rows = local
+        .rows(&read)
+        .context("reading the triggers of local's tables")?;
+    Ok(rows.iter().any(|row| {
+        let text = |position: usize| {
+            let cell = row.get(position).and_then(Option::as_deref);
+            String::from_utf8_lossy(cell.unwrap_or_default()).to_lowercase()
+        };
+        tables.iter().any(|table| {
+            table.database.to_lowercase() == text(0) && table.name.to_lowercase() == text(2)
+        })
+    }))
 }
 
 impl Down {
-    /// Puts the triggers back.
+    /// Puts the triggers back; returns what could not be, in words. The record keeps the way back.
     ///
     /// # Errors
-    /// When one cannot be created again; the record keeps the way back.
-    pub(super) fn up(self, local: &mut LocalSession, journal: &mut Journal) -> Result<()> {
+    /// When the record cannot be written, or the connection broke.
+    pub(super) fn up(self, local: &mut LocalSession, journal: &mut Journal) -> Result<Vec<String>> {
+        let mut lost = Vec::new();
         for (database, trigger) in self.0 {
-            put_back(local, &database, &trigger)?;
+            match put_back(local, &database, &trigger) {
+                Ok(()) => journal.append(&Record::TriggerUp {
+                    database,
+                    name: trigger.name,
+                })?,
+                Err(error) => lost.push(refused(error)?),
+            }
+        }
+        Ok(lost)
+    }
+}
+
+/// What a server says against a trigger, in words; a broken connection stays an error.
+fn refused(error: anyhow::Error) -> Result<String> {
+    if crate::retry::is_transient(&error) {
+        return Err(error);
+    }
+    Ok(summary(&error))
+}
+
+/// Puts back the triggers that killed applies took down, as the undo records beside a plan tell, in the databases
+/// named (those that are locked). Returns what could not be put back, in words.
+///
+/// # Errors
+/// When a record cannot be read or written, or the connection broke.
+pub fn restore(
+    local: &mut LocalSession,
+    plan_path: &Path,
+    databases: &[String],
+) -> Result<Vec<String>> {
+    let mut lost = Vec::new();
+    for folder in undo::folders(plan_path)? {
+        let records = undo::read_folder(&folder)?;
+        let mut open = taken_down(&records);
+        open.retain(|(database, _)| databases.contains(database));
+        if open.is_empty() {
+            continue;
+        }
+        let mut journal = Journal::open(&folder)?;
+        for (database, trigger) in open {
+            let there = introspect::databases(local, std::slice::from_ref(&database))?;
+            let key = (ObjectKind::Trigger, trigger.name.clone());
+            let missing = !there
+                .iter()
+                .any(|database| database.objects.contains_key(&key));
+            if missing && let Err(error) = put_back(local, &database, &trigger) {
+                lost.push(refused(error)?);
+                continue;
+            }
             journal.append(&Record::TriggerUp {
                 database,
                 name: trigger.name,
             })?;
         }
-        Ok(())
     }
+    Ok(lost)
 }
 
-/// Puts back what a killed apply took down.
-///
-/// # Errors
-/// When one cannot be created again.
-pub(super) fn restore(
-    local: &mut LocalSession,
-    journal: &mut Journal,
-    records: &[Record],
-) -> Result<Vec<String>> {
+/// The triggers that are down by a record, in the order in which they are put back.
+fn taken_down(records: &[Record]) -> Vec<(String, Object)> {
     let mut open: Vec<(String, Object)> = Vec::new();
     for record in records {
         match record {
@@ -97,45 +181,34 @@ pub(super) fn restore(
                 sql_mode,
                 charset_client,
                 collation_connection,
-            } => open.push((
-                database.clone(),
-                Object {
-                    kind: ObjectKind::Trigger,
-                    name: name.clone(),
-                    create: create.clone(),
-                    definer: None,
-                    sql_mode: sql_mode.clone(),
-                    charset_client: charset_client.clone(),
-                    collation_connection: collation_connection.clone(),
-                    database_collation: String::new(),
-                    time_zone: String::new(),
-                    table: None,
-                    order: 0,
-                },
-            )),
+            } if !open
+                .iter()
+                .any(|(other, trigger)| other == database && trigger.name == *name) =>
+            {
+                open.push((
+                    database.clone(),
+                    Object {
+                        kind: ObjectKind::Trigger,
+                        name: name.clone(),
+                        create: create.clone(),
+                        definer: None,
+                        sql_mode: sql_mode.clone(),
+                        charset_client: charset_client.clone(),
+                        collation_connection: collation_connection.clone(),
+                        database_collation: String::new(),
+                        time_zone: String::new(),
+                        table: None,
+                        order: 0,
+                    },
+                ));
+            }
             Record::TriggerUp { database, name } => {
                 open.retain(|(other, trigger)| other != database || trigger.name != *name);
             }
             _ => {}
         }
     }
-    let mut restored = Vec::new();
-    for (database, trigger) in open {
-        let there = introspect::databases(local, std::slice::from_ref(&database))?;
-        let key = (ObjectKind::Trigger, trigger.name.clone());
-        if !there
-            .iter()
-            .any(|database| database.objects.contains_key(&key))
-        {
-            put_back(local, &database, &trigger)?;
-            restored.push(format!("{database}.{}", trigger.name));
-        }
-        journal.append(&Record::TriggerUp {
-            database,
-            name: trigger.name,
-        })?;
-    }
-    Ok(restored)
+    open
 }
 
 fn put_back(local: &mut LocalSession, database: &str, trigger: &Object) -> Result<()> {

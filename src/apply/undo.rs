@@ -22,6 +22,8 @@ pub enum Record {
         /// When, RFC 3339.
         at: String,
     },
+    /// An apply of the plan did all that was approved.
+    End,
     /// Rows are about to be inserted: undone by deleting these keys.
     Insert {
         /// The entry.
@@ -91,55 +93,87 @@ pub fn folder(plan_path: &Path, plan_id: &str) -> PathBuf {
     crate::plan::file::folder_of(plan_path).join(format!("{plan_id}.undo"))
 }
 
-/// Returns whether an apply of the plan has begun.
-pub fn begun(plan_path: &Path, plan_id: &str) -> bool {
-    folder(plan_path, plan_id).join("journal.jsonl").exists()
+/// Returns whether an apply of the plan began and did not do all that was approved.
+pub fn begun(records: &[Record]) -> bool {
+    let last = |test: fn(&Record) -> bool| records.iter().rposition(test);
+    last(|record| matches!(record, Record::Begin { .. }))
+        > last(|record| matches!(record, Record::End))
 }
 
-/// Reads the record of a plan's applies; empty where none began. A last line that was cut off by a kill is left out: what
-/// it would have announced was not begun.
+/// Reads how far the applies of a plan came; empty where none began. Rows and values are passed over: there may be many.
+/// A last line that was cut off by a kill is left out: what it would have announced was not begun.
 ///
 /// # Errors
 /// When the file cannot be read, or a line before the last is damaged.
 pub fn read(plan_path: &Path, plan_id: &str) -> Result<Vec<Record>> {
-    let path = folder(plan_path, plan_id).join("journal.jsonl");
+    read_folder(&folder(plan_path, plan_id))
+}
+
+/// Returns the undo records beside a plan: their folders.
+///
+/// # Errors
+/// When the plan's folder cannot be read.
+pub fn folders(plan_path: &Path) -> Result<Vec<PathBuf>> {
+    let directory = crate::plan::file::folder_of(plan_path);
+    let mut folders = Vec::new();
+    let entries =
+        fs::read_dir(&directory).with_context(|| format!("reading {}", directory.display()))?;
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|it| it == "undo") && path.is_dir() {
+            folders.push(path);
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
+
+/// Reads a record as [`read`] does, given its folder.
+///
+/// # Errors
+/// As for [`read`].
+pub fn read_folder(folder: &Path) -> Result<Vec<Record>> {
+    let path = folder.join("journal.jsonl");
     let file = match File::open(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
     };
     let mut records = Vec::new();
+    let mut damaged = None;
     for (number, line) in BufReader::new(file).split(b'\n').enumerate() {
         let line = line.with_context(|| format!("reading {}", path.display()))?;
         if line.is_empty() {
             continue;
         }
+        if let Some(error) = damaged {
+            return Err(error);
+        }
         match serde_json::from_slice(&line) {
-            Ok(record) => records.push(Ok(record)),
+            Ok(Record::Insert { .. } | Record::Rows { .. } | Record::Values { .. }) => {}
+            Ok(record) => records.push(record),
             Err(error) => {
-                records.push(Err(error).with_context(|| {
-                    format!("line {} of {} is damaged", number + 1, path.display())
-                }))
+                damaged = Some(anyhow::Error::from(error).context(format!(
+                    "line {} of {} is damaged",
+                    number + 1,
+                    path.display()
+                )));
             }
         }
     }
-    if records.last().is_some_and(Result::is_err) {
-        records.pop();
-    }
-    records.into_iter().collect()
+    Ok(records)
 }
 
 impl Journal {
-    /// Opens the record of a plan's applies and notes that one begins. A line that a kill cut off is ended.
+    /// Opens a record in its folder. A line that a kill cut off is dropped.
     ///
     /// # Errors
     /// When the file cannot be made or written.
-    pub fn open(plan_path: &Path, plan_id: &str, digest: &str, at: &str) -> Result<Self> {
-        let folder = folder(plan_path, plan_id);
+    pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join("journal.jsonl");
         let open = || -> std::io::Result<File> {
-            fs::create_dir_all(&folder)?;
-            private(&folder, 0o700)?;
+            fs::create_dir_all(folder)?;
+            private(folder, 0o700)?;
             let mut file = OpenOptions::new()
                 .append(true)
                 .read(true)
@@ -147,16 +181,11 @@ impl Journal {
                 .open(&path)?;
             private(&path, 0o600)?;
             drop_cut_line(&mut file)?;
-            File::open(&folder)?.sync_all()?;
+            File::open(folder)?.sync_all()?;
             Ok(file)
         };
         let file = open().map_err(|error| cannot_write(&path, &error))?;
-        let mut journal = Self { path, file };
-        journal.append(&Record::Begin {
-            digest: digest.to_owned(),
-            at: at.to_owned(),
-        })?;
-        Ok(journal)
+        Ok(Self { path, file })
     }
 
     /// Appends a record and syncs it to disk.
@@ -214,19 +243,43 @@ mod tests {
 
     #[test]
     fn a_record_that_was_cut_off_is_left_out_and_the_next_apply_goes_on() {
-        let folder = tempfile::tempdir().unwrap();
-        let plan = folder.path().join("x.json");
-        let mut journal = Journal::open(&plan, "x", "sha256:0", "2026-11-24T06:15:00Z").unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let plan = place.path().join("x.json");
+        let folder = folder(&plan, "x");
+        let begin = Record::Begin {
+            digest: "sha256:0".into(),
+            at: "2026-11-24T06:15:00Z".into(),
+        };
+        let mut journal = Journal::open(&folder).unwrap();
+        journal.append(&begin).unwrap();
         journal
             .append(&Record::Committed {
                 entry: "s.t.insert".into(),
             })
             .unwrap();
         journal.file.write_all(br#"{"record":"rows","ent"#).unwrap();
-        assert_eq!(read(&plan, "x").unwrap().len(), 2);
-        assert!(begun(&plan, "x"));
+        let records = read(&plan, "x").unwrap();
+        assert_eq!(records.len(), 2);
+        assert!(begun(&records));
+        assert!(!begun(&[]));
 
-        Journal::open(&plan, "x", "sha256:0", "2026-11-24T06:16:00Z").unwrap();
-        assert_eq!(read(&plan, "x").unwrap().len(), 3);
+        let mut journal = Journal::open(&folder).unwrap();
+        journal.append(&begin).unwrap();
+        journal
+            .append(&Record::Rows {
+                entry: "s.t.insert".into(),
+                before: vec![Values::new()],
+            })
+            .unwrap();
+        journal.append(&Record::End).unwrap();
+        let records = read(&plan, "x").unwrap();
+        assert_eq!(records.len(), 4);
+        assert!(!begun(&records));
+        assert_eq!(folders(&plan).unwrap(), vec![folder.clone()]);
+
+        let journal = folder.join("journal.jsonl");
+        let text = fs::read_to_string(&journal).unwrap();
+        fs::write(&journal, text.replacen("begin", "bug", 1)).unwrap();
+        assert!(read(&plan, "x").is_err());
     }
 }

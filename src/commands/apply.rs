@@ -5,7 +5,7 @@
 use super::{Context, setup};
 use crate::apply::freshness::RemoteFingerprints;
 use crate::apply::undo::{self, Journal};
-use crate::apply::{ApprovedPlan, Ending, FreshPlan, Outcome, Report, execute};
+use crate::apply::{ApprovedPlan, Ending, FreshPlan, Outcome, Report, execute, triggers};
 use crate::cli::ApplyArgs;
 use crate::config::Config;
 use crate::connect::{LocalSession, Remote};
@@ -42,8 +42,8 @@ pub(super) fn apply(
 ) -> Result<u8> {
     let path = args.plan.as_path();
     digest::verify(&plan)?;
-    let begun = undo::begun(path, &plan.id);
-    if !begun {
+    let records = undo::read(path, &plan.id)?;
+    if !undo::begun(&records) {
         young_enough(&plan, config, context.now)?;
     }
     if plan.entries.is_empty() {
@@ -62,24 +62,31 @@ pub(super) fn apply(
     } else {
         Some(fingerprints(&plan, config, context)?)
     };
-    let records = undo::read(path, &plan.id)?;
+    let mut lost = Vec::new();
+    if !args.dry_run {
+        // Before the check: a trigger that is still down would count as drift.
+        let names: Vec<String> = plan
+            .scope
+            .databases
+            .iter()
+            .map(|pair| pair.local.clone())
+            .collect();
+        lost = triggers::restore(&mut local, path, &names)?;
+    }
     let fresh = FreshPlan::check(approved, &mut local, remote.as_ref(), records)?;
     if args.dry_run {
         return dry_run(&fresh, context);
     }
-    let mut journal = Journal::open(
-        path,
-        &plan.id,
-        &plan.digest,
-        &context.now.replace_nanosecond(0)?.format(&Rfc3339)?,
-    )?;
+    let mut journal = Journal::open(&undo::folder(path, &plan.id))?;
+    let at = context.now.replace_nanosecond(0)?.format(&Rfc3339)?;
     let quiet = context.verbosity < 0;
     let err = &mut *context.err;
-    let outcome = execute::execute(&fresh, &mut local, &mut journal, &mut |report| {
+    let mut outcome = execute::execute(&fresh, &mut local, &mut journal, &at, &mut |report| {
         if !quiet {
             drop(writeln!(err, "{}", line(report)));
         }
     })?;
+    outcome.lost.splice(0..0, lost);
     if args.json {
         print_json(&outcome, &plan, context)?;
     } else {
@@ -267,6 +274,13 @@ fn print_summary(
             )
         })
         .collect();
+    for lost in &outcome.lost {
+        writeln!(
+            context.out,
+            "A trigger that was taken down is still down; the next apply tries again: {}",
+            line_of(lost)
+        )?;
+    }
     if !problems.is_empty() {
         writeln!(context.out, "Not done:")?;
         for report in &problems {
@@ -294,7 +308,7 @@ fn print_summary(
     }
     let heading = if outcome.interrupted {
         "Apply interrupted!"
-    } else if problems.is_empty() {
+    } else if problems.is_empty() && outcome.lost.is_empty() {
         "Apply complete!"
     } else {
         "Apply incomplete!"
@@ -348,6 +362,7 @@ fn print_json(outcome: &Outcome, plan: &Plan, context: &mut Context<'_>) -> Resu
         "plan": plan.id,
         "exit_code": outcome.exit_code(),
         "interrupted": outcome.interrupted,
+        "triggers_down": outcome.lost,
         "entries": entries,
     });
     writeln!(context.out, "{text:#}").map_err(|error| {
