@@ -170,6 +170,10 @@ pub struct DoctorArgs {
 }
 
 /// What `plan` and `sync` compare.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 #[derive(Debug, Clone, Default, Args)]
 pub struct CompareArgs {
     /// Tables to compare, names or globs [default: all that the config selects]
@@ -337,6 +341,10 @@ pub struct PruneArgs {
 }
 
 /// Arguments of `apply`.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 #[derive(Debug, Args)]
 pub struct ApplyArgs {
     /// The plan file

@@ -80,7 +80,7 @@ fn find(folder: &Path, before: OffsetDateTime) -> Result<Vec<PathBuf>> {
         let kind = item.file_type()?;
         let is_old = if kind.is_symlink() {
             false
-        } else if kind.is_file() && name.ends_with(".json") {
+        } else if kind.is_file() && path.extension().is_some_and(|it| it == "json") {
             // Not only by its name: an edited plan, or a file of another's making, is not removed unseen.
             file::read(&path)
                 .ok()

@@ -20,7 +20,7 @@ pub fn run(args: &ReviewArgs, context: &mut Context<'_>) -> Result<u8> {
     digest::verify(&plan)?;
     let reviewer = reviewer(args.by.as_deref(), args.note.as_deref());
     if args.edit {
-        let editor = editor()?;
+        let editor = editor();
         let mut open = |path: &Path| open_editor(&editor, path);
         edit::edit(&mut plan, &args.plan, &mut open)?;
         reviewer.sign(&mut plan.review, context.now);
@@ -127,7 +127,7 @@ impl Prompt for Terminal<'_> {
 }
 
 /// Returns the user's editor with its arguments.
-fn editor() -> Result<Vec<String>> {
+fn editor() -> Vec<String> {
     let named = ["VISUAL", "EDITOR"]
         .iter()
         .find_map(|name| {
@@ -136,7 +136,7 @@ fn editor() -> Result<Vec<String>> {
                 .filter(|text| !text.trim().is_empty())
         })
         .unwrap_or_else(|| "vi".to_owned());
-    Ok(named.split_whitespace().map(str::to_owned).collect())
+    named.split_whitespace().map(str::to_owned).collect()
 }
 
 fn open_editor(editor: &[String], path: &Path) -> Result<()> {

@@ -10,9 +10,16 @@ use crate::value::{Value, ValueKind};
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
 
-/// Returns a sealed plan over `shop.users` and `shop.orders`.
+/// Returns a sealed plan over `shop.users` and `shop.logs`.
 pub(crate) fn plan() -> Plan {
-    let entries = vec![
+    let mut plan = around(entries());
+    plan.summary = summary(&plan.entries);
+    digest::seal(&mut plan).unwrap();
+    plan
+}
+
+fn entries() -> Vec<Entry> {
+    vec![
         alter(
             "shop.users.expand",
             Phase::Expand,
@@ -58,8 +65,11 @@ pub(crate) fn plan() -> Plan {
             Risk::Destructive,
             "DROP COLUMN `legacy`",
         ),
-    ];
-    let mut plan = Plan {
+    ]
+}
+
+fn around(entries: Vec<Entry>) -> Plan {
+    Plan {
         format_version: FORMAT_VERSION,
         id: String::new(),
         digest: String::new(),
@@ -111,10 +121,7 @@ pub(crate) fn plan() -> Plan {
         entries,
         parts: BTreeMap::new(),
         review: Review::default(),
-    };
-    plan.summary = summary(&plan.entries);
-    digest::seal(&mut plan).unwrap();
-    plan
+    }
 }
 
 /// Returns an entry with nothing in it but its name.

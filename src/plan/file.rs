@@ -117,7 +117,7 @@ pub fn parse(text: &str) -> Result<Plan> {
         format_version: serde_json::Value,
     }
     let version: Version = serde_json::from_str(text).map_err(|error| not_a_plan(&error))?;
-    if version.format_version != serde_json::Value::from(FORMAT_VERSION) {
+    if version.format_version != FORMAT_VERSION {
         return Err(Refusal::new(
             format!(
                 "the plan's `format_version` is {}, and this version reads {FORMAT_VERSION} only",
@@ -249,6 +249,7 @@ mod tests {
     use crate::plan::Decision;
     use crate::plan::example::plan;
     use crate::refusal::{exit_code_of, remedy_of};
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn a_plan_comes_back_from_its_file() {
@@ -257,7 +258,6 @@ mod tests {
         let path = path_in(&folder.path().join("plans"), &plan);
         write(&path, &plan).unwrap();
         assert_eq!(read(&path).unwrap(), plan);
-        use std::os::unix::fs::PermissionsExt;
         assert_eq!(
             fs::metadata(&path).unwrap().permissions().mode() & 0o777,
             0o600

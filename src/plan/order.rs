@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 ///
 /// # Errors
 /// A [`Problem`] naming the entries when a dependency is missing or they depend on one another in a circle.
-pub fn order(entries: &mut Vec<Entry>) -> Result<()> {
+pub fn order(entries: &mut [Entry]) -> Result<()> {
     let rank: BTreeMap<String, (u8, String)> = entries
         .iter()
         .map(|entry| (entry.id.clone(), (stage(entry), entry.id.clone())))

@@ -46,7 +46,6 @@ fn split(text: &str) -> Vec<&str> {
             (Some('\''), '\\') => drop(characters.next()),
             // A doubled quote closes and opens again at once.
             (Some(open), _) if open == character => quote = None,
-            (Some(_), _) => {}
             (None, '\'' | '"' | '`') => quote = Some(character),
             (None, '(') => depth += 1,
             (None, ')') => depth = depth.saturating_sub(1),
@@ -54,7 +53,7 @@ fn split(text: &str) -> Vec<&str> {
                 parts.push(text[start..place].trim());
                 start = place + 1;
             }
-            (None, _) => {}
+            _ => {}
         }
     }
     parts.push(text[start..].trim());

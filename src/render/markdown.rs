@@ -213,9 +213,7 @@ mod tests {
         ```diff
         ! drops column `legacy`
         - DROP COLUMN `legacy`
-            CREATE TABLE `users` (
-          -   `id` int NOT NULL
-          +   `id` int NOT NULL,
+              `id` int NOT NULL
           +   `phone` varchar(32)
             )
         ```
@@ -226,9 +224,7 @@ mod tests {
 
         ```diff
         + ADD COLUMN `phone` varchar(32) DEFAULT NULL
-            CREATE TABLE `users` (
-          -   `id` int NOT NULL
-          +   `id` int NOT NULL,
+              `id` int NOT NULL
           +   `phone` varchar(32)
             )
         ```

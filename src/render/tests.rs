@@ -26,9 +26,7 @@ fn a_plan_reads_like_terraforms() {
     shop.users
       ~ shop.users.expand  alter table, expand  [pending]
           + ADD COLUMN `phone` varchar(32) DEFAULT NULL
-              CREATE TABLE `users` (
-            -   `id` int NOT NULL
-            +   `id` int NOT NULL,
+                `id` int NOT NULL
             +   `phone` varchar(32)
               )
       ~ shop.users.update  update 2 rows  [approved]
@@ -44,9 +42,7 @@ fn a_plan_reads_like_terraforms() {
       - shop.users.contract  alter table, contract, destructive  [pending]
           ! drops column `legacy`
           - DROP COLUMN `legacy`
-              CREATE TABLE `users` (
-            -   `id` int NOT NULL
-            +   `id` int NOT NULL,
+                `id` int NOT NULL
             +   `phone` varchar(32)
               )
 

@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn later_decisions_win_and_both_forms_are_read() {
-        let json = r##"{"shop.users.*": "approve", "shop.users.update#2": "deny", "shop.users.contract": "pending"}"##;
+        let json = r#"{"shop.users.*": "approve", "shop.users.update#2": "deny", "shop.users.contract": "pending"}"#;
         let yaml =
             "shop.users.*: approve\n'shop.users.update#2': deny\nshop.users.contract: pending\n";
         for text in [json, yaml] {

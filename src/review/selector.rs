@@ -112,7 +112,8 @@ pub fn near_ids<'p>(text: &str, plan: &'p Plan) -> Vec<&'p str> {
         .entries
         .iter()
         .map(|entry| {
-            let ratio = TextDiff::from_chars(lower.as_str(), &entry.id.to_lowercase()).ratio();
+            let ratio =
+                TextDiff::from_chars(lower.as_str(), entry.id.to_lowercase().as_str()).ratio();
             (ratio, entry.id.as_str())
         })
         .filter(|(ratio, _)| *ratio > 0.5)

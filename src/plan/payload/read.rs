@@ -191,7 +191,7 @@ fn open(payload: &Payload, plan_id: &str, plan_path: &Path) -> Result<BufReader<
     }
     let mut file = File::open(&path)
         .map_err(|error| refusal(format!("cannot read {}: {error}", path.display())))?;
-    let size = file.metadata().map(|found| found.len()).unwrap_or(0);
+    let size = file.metadata().map_or(0, |found| found.len());
     if size != payload.bytes {
         return Err(refusal(format!(
             "payload {} has {size} bytes, and the plan says {}",

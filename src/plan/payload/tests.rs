@@ -112,7 +112,7 @@ fn without_a_full_preview_no_value_stands_in_the_plan() {
 
 fn refused(entry: &Entry, path: &Path) -> String {
     let error = rows(entry, ID, path)
-        .and_then(|rows| rows.collect::<Result<Vec<_>>>())
+        .and_then(Iterator::collect::<Result<Vec<_>>>)
         .unwrap_err();
     assert_eq!(exit_code_of(&error), 3, "{error:#}");
     format!("{error:#}")

@@ -9,7 +9,7 @@ mod rows;
 use super::escape::html;
 use super::{View, alter, diff, words};
 use crate::plan::order::{Change, change};
-use crate::plan::{Decision, Entry, Kind, Strategy};
+use crate::plan::{Decision, Entry, Strategy};
 use anyhow::Result;
 use policy::hash;
 use std::collections::BTreeMap;
@@ -170,10 +170,11 @@ fn filters(view: &View<'_>, page: &mut String) {
     kinds.sort_unstable();
     kinds.dedup();
     let options = |items: &[&str]| -> String {
-        items
-            .iter()
-            .map(|item| format!("<option>{}</option>", html(item)))
-            .collect()
+        let mut options = String::new();
+        for item in items {
+            let _ = write!(options, "<option>{}</option>", html(item));
+        }
+        options
     };
     let _ = writeln!(
         page,
@@ -277,11 +278,11 @@ fn schema(entry: &Entry, page: &mut String) {
         }
     }
     pre(&lines, page);
-    if entry.kind == Kind::AlterTable || change(entry.kind) == Change::Alter {
-        if let (Some(before), Some(after)) = (&entry.before, &entry.after) {
-            page.push_str("<p class=\"after\">before and after</p>\n");
-            pre(&diff::lines(before, after, 2), page);
-        }
+    if change(entry.kind) == Change::Alter
+        && let (Some(before), Some(after)) = (&entry.before, &entry.after)
+    {
+        page.push_str("<p class=\"after\">before and after</p>\n");
+        pre(&diff::lines(before, after, 2), page);
     }
 }
 
