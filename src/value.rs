@@ -167,7 +167,7 @@ pub fn to_hex(bytes: &[u8]) -> String {
 /// Reads lower- or upper-case hex; `None` where a digit is missing or is none.
 pub fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return None;
     }
     let nibble = |digit: u8| {

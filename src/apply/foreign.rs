@@ -270,13 +270,12 @@ pub(super) fn referring(
                 .filter(conditions)
                 .limit(1, 0);
             let text = select.sql();
-            let found = match asked.get(&text) {
-                Some(found) => *found,
-                None => {
-                    let found = !local.rows(&select.into())?.is_empty();
-                    asked.insert(text, found);
-                    found
-                }
+            let found = if let Some(found) = asked.get(&text) {
+                *found
+            } else {
+                let found = !local.rows(&select.into())?.is_empty();
+                asked.insert(text, found);
+                found
             };
             if found {
                 return Ok(Some(format!(

@@ -349,10 +349,10 @@ fn update<'r>(
             Ok(_) => written.push(row),
             // Another row may hold the value only until its own update: see `swap`.
             Err(error) if matches!(server_code(&error), Some(1062 | 1169)) => {
-                collided.push((*row).clone())
+                collided.push((*row).clone());
             }
             Err(error) if concerns_a_row(&error) && !run.shared => {
-                progress.leave(row, &in_words(&error))
+                progress.leave(row, &in_words(&error));
             }
             Err(error) => return Err(error),
         }

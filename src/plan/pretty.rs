@@ -10,7 +10,7 @@ const WIDTH: usize = 110;
 
 /// Returns a value as JSON text with a newline at its end.
 ///
-/// Arrays and objects of at most [`WIDTH`] columns stand on one line, longer ones with one item a line.
+/// Arrays and objects of at most 110 columns stand on one line, longer ones with one item a line.
 pub fn pretty(value: &Json) -> String {
     let mut text = Pretty(String::new());
     text.value(value, 0, 0, true);

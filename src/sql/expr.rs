@@ -376,25 +376,7 @@ impl Expr {
                 table,
                 from,
                 columns,
-            } => {
-                // An alias of its own, for a table that refers to itself.
-                let _ = write!(
-                    out,
-                    "(NOT EXISTS (SELECT 1 FROM {} AS `referred to`",
-                    qualified(table)
-                );
-                for (position, (there, here)) in columns.iter().enumerate() {
-                    let joint = if position == 0 { "WHERE" } else { "AND" };
-                    let _ = write!(
-                        out,
-                        " {joint} `referred to`.{} = {}.{}",
-                        ident(there),
-                        qualified(from),
-                        ident(here)
-                    );
-                }
-                out.push_str("))");
-            }
+            } => write_no_match(out, table, from, columns),
             Node::AsDouble(inner) => {
                 out.push('(');
                 inner.write(out);
@@ -402,6 +384,31 @@ impl Expr {
             }
         }
     }
+}
+
+/// Writes an anti-join, under an alias of its own for a table that refers to itself.
+fn write_no_match(
+    out: &mut String,
+    table: &ObjectName,
+    from: &ObjectName,
+    columns: &[(String, String)],
+) {
+    let _ = write!(
+        out,
+        "(NOT EXISTS (SELECT 1 FROM {} AS `referred to`",
+        qualified(table)
+    );
+    for (position, (there, here)) in columns.iter().enumerate() {
+        let joint = if position == 0 { "WHERE" } else { "AND" };
+        let _ = write!(
+            out,
+            " {joint} `referred to`.{} = {}.{}",
+            ident(there),
+            qualified(from),
+            ident(here)
+        );
+    }
+    out.push_str("))");
 }
 
 fn write_list(out: &mut String, parts: &[Expr]) {

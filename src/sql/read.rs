@@ -9,6 +9,10 @@ use std::fmt::Write as _;
 
 /// A statement (or several in one send) that only reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a read is made once and handed on once; a box would only be in the way of building it"
+)]
 pub enum Read {
     /// A SELECT over one table.
     Select(Select),
