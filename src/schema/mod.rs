@@ -10,6 +10,7 @@ pub mod parse;
 pub mod print;
 pub mod statement;
 pub mod table;
+pub mod vendor;
 
 pub use name::ObjectName;
 pub use object::{Object, ObjectKind};

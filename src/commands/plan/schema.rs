@@ -36,6 +36,7 @@ pub(super) fn changes(
     let server = sides.local.server();
     let options = Options {
         vendor: server.vendor,
+        remote_vendor: sides.remote.server().vendor,
         lower_case_table_names: server.lower_case_table_names,
         selects: &|_| true,
         keep_local: &|name| keeps_local(pairs, config, name),

@@ -6,7 +6,7 @@ use super::make::blank;
 use super::{Options, Pair, SchemaChanges, TableChange};
 use crate::plan::{Kind, entry_id::database_id};
 use crate::schema::table::Table;
-use crate::schema::{ObjectName, TableInfo, Unsupported, print};
+use crate::schema::{ObjectName, TableInfo, Unsupported, print, vendor};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl SchemaChanges {
@@ -22,19 +22,22 @@ impl SchemaChanges {
             .collect();
         for pair in pairs {
             if options.databases {
-                changes.database(pair);
+                changes.database(pair, options);
             }
             changes.tables_of(pair, &names, options);
         }
         changes
     }
 
-    fn database(&mut self, pair: &Pair<'_>) {
+    fn database(&mut self, pair: &Pair<'_>, options: &Options<'_>) {
         let (local, remote) = (pair.local, pair.remote);
+        let collation = if options.remote_vendor == options.vendor {
+            remote.collation.clone()
+        } else {
+            vendor::collation(&remote.collation, options.vendor)
+        };
         if !remote.exists
-            || (local.exists
-                && local.charset == remote.charset
-                && local.collation == remote.collation)
+            || (local.exists && local.charset == remote.charset && local.collation == collation)
         {
             return;
         }
@@ -52,10 +55,10 @@ impl SchemaChanges {
             local.exists,
             &local.name,
             &remote.charset,
-            &remote.collation,
+            &collation,
         )];
         entry.before = local.exists.then(|| text(&local.charset, &local.collation));
-        entry.after = Some(text(&remote.charset, &remote.collation));
+        entry.after = Some(text(&remote.charset, &collation));
         self.databases.push(entry);
     }
 
@@ -189,6 +192,9 @@ fn in_local_names(
 ) -> Table {
     let mut table = table.clone();
     name.clone_into(&mut table.name);
+    if options.remote_vendor != options.vendor {
+        vendor::reword(&mut table, options.vendor);
+    }
     for key in &mut table.foreign_keys {
         if let Some(referenced) = &key.referenced_database {
             let local = names

@@ -35,6 +35,8 @@ pub struct Pair<'a> {
 pub struct Options<'a> {
     /// The local server's vendor.
     pub vendor: Vendor,
+    /// The remote server's vendor.
+    pub remote_vendor: Vendor,
     /// The local server's `lower_case_table_names`.
     pub lower_case_table_names: u8,
     /// Whether a table, by its remote name, is in scope.
