@@ -60,11 +60,14 @@ pub fn databases(reader: &mut dyn Reader, names: &[String]) -> Result<Vec<Databa
                     .objects
                     .insert((object.kind, object.name.clone()), object);
             }
-            Err(reason) => unsupported(
-                database,
-                &listed.name.name,
-                format!("{}: {reason}", listed.kind),
-            ),
+            Err(reason) => {
+                if let Some((table, _)) = &listed.table {
+                    let name = listed.name.name.clone();
+                    database.unreadable_triggers.insert(table.clone(), name);
+                }
+                let reason = format!("{}: {reason}", listed.kind);
+                unsupported(database, &listed.name.name, reason);
+            }
         }
     }
     Ok(survey.databases)

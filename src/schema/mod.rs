@@ -55,6 +55,9 @@ pub struct Database {
     pub objects: BTreeMap<(ObjectKind, String), Object>,
     /// What the account cannot see: never to be read as absent.
     pub unknown: BTreeMap<ObjectKind, String>,
+    /// Tables with a trigger that cannot be read, and so not be taken down and put back, by the table's name: rows
+    /// written to such a table would fire it.
+    pub unreadable_triggers: BTreeMap<String, String>,
     /// Why the account may not see every table and view, where it may not: never read a missing table as dropped.
     pub tables_unknown: Option<String>,
     /// Objects that were seen but cannot be handled (the name in `Unsupported::object` is `name.object`).

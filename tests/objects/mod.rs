@@ -288,6 +288,8 @@ fn check_what_is_seen(vendor: &str) {
         named("z_first")
     );
 
+    assert!(seen.unreadable_triggers.is_empty());
+
     // One table is not all of them.
     let seen = seen_by(&mut root, vendor, &["SELECT ON objects_seen.t"]);
     assert!(
@@ -354,5 +356,33 @@ fn the_other_vendor_s_objects_are_created_once() {
         let second = plan_pair(&remote, other.server().vendor, &mut session, local);
         assert_equal(&second);
         assert_eq!(second.unsupported, []);
+    }
+}
+
+/// A body that driftwarden cannot write as it stands: Latin-1 bytes, beyond ASCII.
+#[test]
+fn a_trigger_that_cannot_be_read_is_told_with_its_table() {
+    for vendor in VENDORS {
+        let mut session = open(vendor, None);
+        let name = "objects_unreadable";
+        fill(
+            &mut session,
+            name,
+            &[
+                // Sent in UTF-8, taken for Latin-1: the server keeps the bytes and the character set.
+                "SET SESSION character_set_client = latin1",
+                "CREATE TRIGGER odd BEFORE INSERT ON t FOR EACH ROW SET NEW.b = 'é'",
+            ],
+        );
+        let found = read(&mut session, name);
+        assert_eq!(
+            found.unreadable_triggers,
+            BTreeMap::from([("t".to_owned(), "odd".to_owned())])
+        );
+        assert!(
+            found.unsupported[0].reason.contains("latin1"),
+            "{:?}",
+            found.unsupported
+        );
     }
 }
