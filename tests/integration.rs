@@ -6,6 +6,9 @@
     reason = "a test fails by panicking; clippy does not see that helpers belong to tests"
 )]
 
+mod cases;
+mod commands;
 mod connect;
 mod objects;
 mod rows;
+mod sandbox;

@@ -1,0 +1,69 @@
+//! The list of the cases beside this file; each is one test per vendor, and a file that is not listed fails.
+
+use crate::sandbox::{Vendor, cases};
+
+macro_rules! cases {
+    ($($name:ident)*) => {
+        const NAMES: &[&str] = &[$(stringify!($name)),*];
+
+        mod mysql {
+            $(#[test] fn $name() { super::cases::run(stringify!($name), super::Vendor::MySql); })*
+        }
+
+        mod mariadb {
+            $(#[test] fn $name() { super::cases::run(stringify!($name), super::Vendor::MariaDb); })*
+        }
+    };
+}
+
+cases! {
+    nothing_to_do
+    rows_cascade_trap
+    rows_cycle
+    rows_family
+    rows_hostile_names
+    rows_keep_local
+    rows_key_moves
+    rows_keyless
+    rows_keys
+    rows_new_database
+    rows_own_approval
+    rows_parent_replaced
+    rows_payload
+    rows_renamed_databases
+    rows_swap_unique
+    rows_text
+    rows_types
+    schema_charset
+    schema_checks
+    schema_column_renamed
+    schema_columns
+    schema_database_charset
+    schema_defaults
+    schema_foreign_keys
+    schema_generated
+    schema_indexes
+    schema_key_narrowed
+    schema_new_unique
+    schema_not_null_added
+    schema_objects
+    schema_only
+    schema_options
+    schema_partitions
+    schema_primary_key
+    schema_reserved_names
+    schema_sign
+    schema_tables
+    schema_types
+}
+
+#[test]
+fn every_file_is_listed() {
+    let mut found: Vec<String> = std::fs::read_dir(cases::folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter_map(|name| name.strip_suffix(".yaml").map(str::to_owned))
+        .collect();
+    found.sort();
+    assert_eq!(found, NAMES);
+}

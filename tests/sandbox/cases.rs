@@ -1,0 +1,203 @@
+//! The cases of `tests/cases/*.yaml`: what is on both sides, what the plan must say, and that applying it makes them equal.
+//!
+//! Must never pass a case whose plan holds entries that it does not name.
+
+use super::case::{Case, quoted};
+use super::server::{Side, Vendor};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// A case as its file has it. SQL runs in the first database; `{{name}}` stands for a database's real, quoted name.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    /// What the case shows.
+    #[allow(dead_code, reason = "for who reads the file")]
+    about: String,
+    /// The vendors it holds for; all of them where left out.
+    vendors: Option<Vec<String>>,
+    /// The databases; `db` where left out.
+    databases: Option<Vec<Database>>,
+    /// SQL that makes the remote side.
+    remote: String,
+    /// SQL that makes the local side.
+    local: String,
+    /// What the config has beyond the harness's.
+    config: Option<Value>,
+    /// Further arguments of `plan`.
+    #[serde(default)]
+    plan_args: Vec<String>,
+    /// The plan's entries in any order, `id: kind`, or `id: [kind, risk]`, or `id: [kind, risk, count]`.
+    entries: Vec<BTreeMap<String, Expected>>,
+    /// Further entries by vendor, that only this one's plan has.
+    #[serde(default)]
+    entries_of: BTreeMap<String, Vec<BTreeMap<String, Expected>>>,
+    /// Objects that the plan must call unsupported; then dumps need not be equal.
+    #[serde(default)]
+    unsupported: Vec<String>,
+    /// Texts that must stand somewhere in the plan file.
+    #[serde(default)]
+    plan_says: Vec<String>,
+    /// Whether both sides are equal after apply; so where left out.
+    #[serde(default = "yes")]
+    converges: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A database of a case.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Database {
+    /// The remote's name.
+    remote: String,
+    /// The local name, where it is another.
+    local: Option<String>,
+    /// Whether local has it already.
+    #[serde(default = "yes")]
+    exists: bool,
+}
+
+/// What is expected of an entry.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Expected {
+    Kind(String),
+    Risk(String, String),
+    Count(String, String, u64),
+}
+
+impl Expected {
+    fn wanted(&self, id: &str) -> String {
+        match self {
+            Self::Kind(kind) => format!("{id}: {kind}"),
+            Self::Risk(kind, risk) => format!("{id}: {kind} {risk}"),
+            Self::Count(kind, risk, count) => format!("{id}: {kind} {risk} {count}"),
+        }
+    }
+
+    /// Returns the same line, made from what the plan really has.
+    fn seen(&self, id: &str, entry: &Value) -> String {
+        let text = |key: &str| entry[key].as_str().unwrap_or("?").to_owned();
+        match self {
+            Self::Kind(_) => format!("{id}: {}", text("kind")),
+            Self::Risk(..) => format!("{id}: {} {}", text("kind"), text("risk")),
+            Self::Count(..) => format!("{id}: {} {} {}", text("kind"), text("risk"), count(entry)),
+        }
+    }
+}
+
+fn count(entry: &Value) -> u64 {
+    entry["count"].as_u64().unwrap_or(0)
+}
+
+/// Returns where the cases are.
+pub(crate) fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/cases")
+}
+
+/// Runs a case on a vendor; a case that does not hold for the vendor passes at once.
+pub(crate) fn run(name: &str, vendor: Vendor) {
+    let path = folder().join(format!("{name}.yaml"));
+    let text = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let file: File =
+        serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    if file
+        .vendors
+        .as_ref()
+        .is_some_and(|vendors| !vendors.contains(&vendor.to_string()))
+    {
+        return;
+    }
+    let databases = file.databases.clone().unwrap_or_else(|| {
+        vec![Database {
+            remote: "db".into(),
+            local: None,
+            exists: true,
+        }]
+    });
+    let case = Case::new(vendor);
+    let mut names = Vec::new();
+    let mut pairs = Vec::new();
+    for database in &databases {
+        let local = database.local.as_ref().unwrap_or(&database.remote);
+        case.create(Side::Remote, &database.remote);
+        if database.exists {
+            case.create(Side::Local, local);
+        }
+        names.push(match &database.local {
+            None => json!(case.name(&database.remote)),
+            Some(_) => json!({ "remote": case.name(&database.remote), "local": case.name(local) }),
+        });
+        pairs.push((database.remote.as_str(), local.as_str()));
+    }
+    case.write_config(
+        &json!(names),
+        &file.config.clone().unwrap_or_else(|| json!({})),
+    );
+    case.sql(Side::Remote, pairs[0].0, &file.remote);
+    if databases[0].exists {
+        case.sql(Side::Local, pairs[0].1, &file.local);
+    }
+
+    let arguments: Vec<&str> = file.plan_args.iter().map(String::as_str).collect();
+    if file.converges {
+        let plan = case.converge(&pairs, &arguments);
+        assert_plan(&case, &file, &plan, vendor);
+    } else {
+        let plan = case.plan("first", &arguments);
+        assert_plan(&case, &file, &plan, vendor);
+    }
+}
+
+fn assert_plan(case: &Case, file: &File, plan: &Value, vendor: Vendor) {
+    let text = case.plain(&serde_json::to_string_pretty(plan).unwrap());
+    let empty = Vec::new();
+    let own = file.entries_of.get(&vendor.to_string()).unwrap_or(&empty);
+    let expected: Vec<(&String, &Expected)> = file.entries.iter().chain(own).flatten().collect();
+    let mut wanted: Vec<String> = expected.iter().map(|(id, each)| each.wanted(id)).collect();
+    let mut seen: Vec<String> = Vec::new();
+    for entry in plan["entries"].as_array().expect("a plan has entries") {
+        let id = case.plain(entry["id"].as_str().expect("an entry has an id"));
+        seen.push(match expected.iter().find(|(wanted, _)| **wanted == id) {
+            Some((_, each)) => each.seen(&id, entry),
+            None => Expected::Count(String::new(), String::new(), 0).seen(&id, entry),
+        });
+    }
+    // That the order is right is what applying the plan shows.
+    wanted.sort();
+    seen.sort();
+    assert!(
+        wanted == seen,
+        "the plan's entries differ (- expected, + planned)\n{}\n{text}",
+        similar::TextDiff::from_lines(&(wanted.join("\n") + "\n"), &(seen.join("\n") + "\n"))
+            .unified_diff()
+    );
+    let unsupported: Vec<String> = plan["unsupported"]
+        .as_array()
+        .expect("a plan says what is unsupported")
+        .iter()
+        .map(|each| case.plain(each["object"].as_str().unwrap_or("?")))
+        .collect();
+    assert_eq!(unsupported, file.unsupported, "{text}");
+    for wanted in &file.plan_says {
+        assert!(
+            text.contains(wanted),
+            "{wanted:?} is not in the plan\n{text}"
+        );
+    }
+    for identifier in [
+        quoted("driftwarden_scratch"),
+        case.sandbox.setting("REMOTE_PASSWORD").to_owned(),
+    ] {
+        assert!(
+            !text.contains(&identifier),
+            "{identifier} is in the plan\n{text}"
+        );
+    }
+}
