@@ -163,3 +163,11 @@ CREATE TABLE t (id int PRIMARY KEY, code char(3), parent int, KEY c_b (code), KE
 CREATE TABLE t (id int PRIMARY KEY, code varchar(5), parent int, KEY c_b (code), KEY c_c (parent), CONSTRAINT c_b FOREIGN KEY (code) REFERENCES b (code), CONSTRAINT c_c FOREIGN KEY (parent) REFERENCES t (id))
 =>
 CREATE TABLE t (id int PRIMARY KEY, code varchar(5), parent int, KEY c_c (parent), KEY c_b (code), CONSTRAINT c_b FOREIGN KEY (code) REFERENCES b (code), CONSTRAINT c_c FOREIGN KEY (parent) REFERENCES t (id) ON DELETE CASCADE)
+-- an index's name goes to other columns, and its foreign key with it
+CREATE TABLE t (id int PRIMARY KEY, a int, b int, KEY k (a), KEY k2 (b), CONSTRAINT f FOREIGN KEY (a) REFERENCES p (id), CONSTRAINT f2 FOREIGN KEY (b) REFERENCES p (id))
+=>
+CREATE TABLE t (id int PRIMARY KEY, a int, b int, c int, KEY k (c), KEY k2 (b, c), KEY k3 (b), CONSTRAINT f FOREIGN KEY (c) REFERENCES q (id), CONSTRAINT f2 FOREIGN KEY (b) REFERENCES p (id))
+-- both together are too long for a row
+CREATE TABLE t (id int PRIMARY KEY, a varchar(9000), b varchar(6000) NOT NULL) CHARSET=utf8mb4
+=>
+CREATE TABLE t (id int PRIMARY KEY, c varchar(9000), d varchar(6000) NOT NULL) CHARSET=utf8mb4

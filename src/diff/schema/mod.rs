@@ -32,6 +32,18 @@ pub enum Phase {
     Reattach,
 }
 
+/// What is done earlier than it could wait, where a table in between cannot exist (its rows would be too long, say).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Haste {
+    /// Nothing.
+    #[default]
+    None,
+    /// Columns that only local has go in the expand phase.
+    Drops,
+    /// The expand phase does everything.
+    AtOnce,
+}
+
 /// What the change of one table depends on besides the table itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Surroundings {
@@ -43,6 +55,8 @@ pub struct Surroundings {
     /// Foreign keys of remote's, by lower-case name, with the phase after which their referenced side is as it will
     /// be; one that is not named here finds it so.
     pub ready: BTreeMap<String, Phase>,
+    /// What cannot wait.
+    pub haste: Haste,
 }
 
 /// One phase of a table's change.
@@ -125,6 +139,21 @@ impl TableDiff {
                 ..self.surroundings.clone()
             },
         )
+    }
+
+    /// Returns the same change with more haste; `None` where there is no more.
+    #[must_use]
+    pub fn hastier(&self) -> Option<Self> {
+        let haste = match self.surroundings.haste {
+            Haste::None => Haste::Drops,
+            Haste::Drops => Haste::AtOnce,
+            Haste::AtOnce => return None,
+        };
+        let surroundings = Surroundings {
+            haste,
+            ..self.surroundings.clone()
+        };
+        Some(table(&self.local, &self.remote, self.vendor, &surroundings))
     }
 
     /// Returns the diff with the phases' tables as a server printed them, statements and reasons made anew.

@@ -56,6 +56,7 @@ pub(super) fn surroundings(changes: &SchemaChanges) -> BTreeMap<ObjectName, Surr
                 rows_change: change.rows_change,
                 moved_keys,
                 ready,
+                ..Surroundings::default()
             };
             (name.clone(), surroundings)
         })

@@ -3,7 +3,7 @@
 //! Must never give a column a form that loses one of local's values before the contract phase, unless the rows need it.
 
 use super::super::types::{fits, union};
-use super::Builder;
+use super::{Builder, Haste};
 use crate::schema::charset::{fineness, unprinted_collation};
 use crate::schema::table::{Column, IndexKind, Table, TypeClass};
 use std::collections::BTreeMap;
@@ -115,7 +115,7 @@ impl Builder<'_> {
         }
         // What only local has stays behind the column it stood behind.
         for (position, column) in self.local.columns.iter().enumerate() {
-            if self.remote.column(&column.name).is_some() {
+            if self.remote.column(&column.name).is_some() || self.haste != Haste::None {
                 continue;
             }
             let mut kept = column.clone();

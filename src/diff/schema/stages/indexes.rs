@@ -301,19 +301,6 @@ pub(super) fn settle_primary_key_columns(table: &mut Table) {
 
 /// Keeps, as a plain index, what a foreign key of the expanded table rests on.
 pub(super) fn keep_supporting_indexes(expanded: &mut Table, local: &Table) {
-    let supports = |index: &Index, key: &ForeignKey| {
-        matches!(
-            index.kind,
-            IndexKind::Primary | IndexKind::Unique | IndexKind::Plain
-        ) && index.parts.len() >= key.columns.len()
-            && index.parts.iter().zip(&key.columns).all(|(part, name)| {
-                part.prefix.is_none()
-                    && part
-                        .column
-                        .as_ref()
-                        .is_some_and(|column| column.eq_ignore_ascii_case(name))
-            })
-    };
     for key in expanded.foreign_keys.clone() {
         if expanded.indexes.iter().any(|index| supports(index, &key)) {
             continue;
@@ -329,6 +316,29 @@ pub(super) fn keep_supporting_indexes(expanded: &mut Table, local: &Table) {
             expanded.indexes.push(plain);
         }
     }
+    drop_unsupported_keys(expanded);
+}
+
+/// Drops foreign keys whose columns or index are no longer there: the name of the index may be wanted for another one.
+pub(super) fn drop_unsupported_keys(table: &mut Table) {
+    let indexes = &table.indexes;
+    table
+        .foreign_keys
+        .retain(|key| indexes.iter().any(|index| supports(index, key)));
+}
+
+fn supports(index: &Index, key: &ForeignKey) -> bool {
+    matches!(
+        index.kind,
+        IndexKind::Primary | IndexKind::Unique | IndexKind::Plain
+    ) && index.parts.len() >= key.columns.len()
+        && index.parts.iter().zip(&key.columns).all(|(part, name)| {
+            part.prefix.is_none()
+                && part
+                    .column
+                    .as_ref()
+                    .is_some_and(|column| column.eq_ignore_ascii_case(name))
+        })
 }
 
 /// Inserts an index behind the nearest of its predecessors that is there.

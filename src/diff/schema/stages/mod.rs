@@ -7,11 +7,11 @@ mod columns;
 mod indexes;
 mod partitions;
 
-use super::{Phase, Surroundings};
+use super::{Haste, Phase, Surroundings};
 use crate::diff::clause::{mentions, recreated};
 use crate::schema::table::{Check, ForeignKey, Index, IndexKind, Table};
 use columns::{Course, courses};
-use indexes::{keep_supporting_indexes, settle_primary_key_columns};
+use indexes::{drop_unsupported_keys, keep_supporting_indexes, settle_primary_key_columns};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The tables in between.
@@ -36,6 +36,7 @@ pub(crate) fn stages(local: &Table, remote: &Table, surroundings: &Surroundings)
         rows_change: surroundings.rows_change,
         moved: &surroundings.moved_keys,
         ready: &surroundings.ready,
+        haste: surroundings.haste,
         courses: courses(local, remote, surroundings.rows_change),
     }
     .build()
@@ -88,6 +89,7 @@ struct Builder<'a> {
     rows_change: bool,
     moved: &'a BTreeSet<String>,
     ready: &'a BTreeMap<String, Phase>,
+    haste: Haste,
     courses: BTreeMap<String, Course>,
 }
 
@@ -97,6 +99,9 @@ impl Builder<'_> {
             foreign_keys: self.keys_that_stay(),
             ..self.local.clone()
         };
+        if self.haste == Haste::AtOnce {
+            return self.at_once(detached);
+        }
         let mut expanded = Table {
             name: self.local.name.clone(),
             options: self.remote.options.clone(),
@@ -119,11 +124,13 @@ impl Builder<'_> {
         keep_supporting_indexes(&mut expanded, self.local);
         let mut constrained = self.constrain(&expanded);
         constrained.foreign_keys = self.keys_of(&expanded.foreign_keys, Phase::Constrain);
+        drop_unsupported_keys(&mut constrained);
         self.constrain_partitioning(&mut constrained);
         if !self.rows_change {
             // Nothing comes in between; only foreign keys wait for the tables that they refer to.
             let mut merged = constrained.clone();
             merged.foreign_keys = self.keys_of(&expanded.foreign_keys, Phase::Expand);
+            drop_unsupported_keys(&mut merged);
             if merged.partitioning.is_some() {
                 merged.foreign_keys.clear();
             }
@@ -154,17 +161,45 @@ impl Builder<'_> {
         }
     }
 
+    /// Everything in the expand phase but foreign keys that wait for other tables.
+    fn at_once(&self, detached: Table) -> Stages {
+        let until = |phase: Phase| Table {
+            foreign_keys: self
+                .remote
+                .foreign_keys
+                .iter()
+                .filter(|key| {
+                    detached.foreign_keys.contains(key)
+                        || self.ready_phase(key).unwrap_or(Phase::Expand) <= phase
+                })
+                .cloned()
+                .collect(),
+            ..self.remote.clone()
+        };
+        Stages {
+            expanded: until(Phase::Expand),
+            constrained: until(Phase::Constrain),
+            attached: until(Phase::Attach),
+            contracted: until(Phase::Contract),
+            detached,
+        }
+    }
+
+    /// The phase in which a foreign key is added because of the table that it refers to.
+    fn ready_phase(&self, key: &ForeignKey) -> Option<Phase> {
+        Some(match self.ready.get(&key.name.to_lowercase())? {
+            Phase::Detach | Phase::Expand => Phase::Constrain,
+            Phase::Constrain | Phase::Attach => Phase::Attach,
+            Phase::Contract | Phase::Reattach => Phase::Reattach,
+        })
+    }
+
     /// The phase in which a foreign key of remote's is added.
     fn attached_in(&self, key: &ForeignKey) -> Phase {
         if key.columns.iter().any(|name| self.is_late(name)) {
             return Phase::Reattach;
         }
-        match self.ready.get(&key.name.to_lowercase()) {
-            None => Phase::Expand,
-            Some(Phase::Detach | Phase::Expand) => Phase::Constrain,
-            Some(Phase::Constrain | Phase::Attach) => Phase::Attach,
-            Some(Phase::Contract | Phase::Reattach) => Phase::Reattach,
-        }
+        self.ready_phase(key).unwrap_or(Phase::Expand)
     }
 
     /// The foreign keys after a phase: those before it, and those of remote's whose time has come.
@@ -228,7 +263,7 @@ impl Builder<'_> {
             .filter(|check| self.local.checks.contains(check))
             .cloned()
             .collect();
-        if !self.rows_change {
+        if !self.rows_change && self.haste == Haste::None {
             checks.extend(
                 self.local
                     .checks
