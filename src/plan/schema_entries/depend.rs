@@ -2,7 +2,7 @@
 //!
 //! Must never make a cycle: what a table does before its rows waits for nothing but foreign keys being taken down.
 
-use super::SchemaChanges;
+use super::{SchemaChanges, TableChange};
 use crate::diff::schema::{Phase, Surroundings, unsettled_columns};
 use crate::schema::ObjectName;
 use crate::schema::table::{ForeignKey, Table};
@@ -18,9 +18,35 @@ pub(super) fn parent_of(child: &ObjectName, key: &ForeignKey) -> ObjectName {
     )
 }
 
-/// Returns, for each table that changes, what happens at the other ends of its foreign keys.
-pub(super) fn surroundings(changes: &SchemaChanges) -> BTreeMap<ObjectName, Surroundings> {
-    let unsettled: BTreeMap<&ObjectName, BTreeMap<String, Phase>> = changes
+/// Takes in tables that are alike on both sides but have a foreign key whose other end changes under it.
+pub(super) fn draw_in_children(changes: &mut SchemaChanges) {
+    let unsettled = unsettled(changes);
+    let drawn: Vec<ObjectName> = changes
+        .equal
+        .iter()
+        .filter(|(name, table)| {
+            table
+                .foreign_keys
+                .iter()
+                .any(|key| last_change(&unsettled, name, key).is_some())
+        })
+        .map(|(name, _)| name.clone())
+        .collect();
+    for name in drawn {
+        if let Some(table) = changes.equal.remove(&name) {
+            let change = TableChange {
+                local: Some(table.clone()),
+                remote: Some(table),
+                ..TableChange::default()
+            };
+            changes.tables.insert(name, change);
+        }
+    }
+}
+
+/// The columns of each table that change in a way that foreign keys feel.
+fn unsettled(changes: &SchemaChanges) -> BTreeMap<ObjectName, BTreeMap<String, Phase>> {
+    changes
         .tables
         .iter()
         .filter_map(|(name, change)| {
@@ -29,9 +55,14 @@ pub(super) fn surroundings(changes: &SchemaChanges) -> BTreeMap<ObjectName, Surr
                 change.remote.as_ref()?,
                 change.rows_change,
             );
-            Some((name, columns))
+            Some((name.clone(), columns))
         })
-        .collect();
+        .collect()
+}
+
+/// Returns, for each table that changes, what happens at the other ends of its foreign keys.
+pub(super) fn surroundings(changes: &SchemaChanges) -> BTreeMap<ObjectName, Surroundings> {
+    let unsettled = unsettled(changes);
     changes
         .tables
         .iter()
@@ -65,7 +96,7 @@ pub(super) fn surroundings(changes: &SchemaChanges) -> BTreeMap<ObjectName, Surr
 
 /// The last phase in which the columns that a key refers to change in a way that it feels.
 fn last_change(
-    unsettled: &BTreeMap<&ObjectName, BTreeMap<String, Phase>>,
+    unsettled: &BTreeMap<ObjectName, BTreeMap<String, Phase>>,
     child: &ObjectName,
     key: &ForeignKey,
 ) -> Option<Phase> {
@@ -80,7 +111,7 @@ fn last_change(
 /// The phase after which the table that a key refers to is as the key needs it; `None` where it is so already.
 fn ready_after(
     changes: &SchemaChanges,
-    unsettled: &BTreeMap<&ObjectName, BTreeMap<String, Phase>>,
+    unsettled: &BTreeMap<ObjectName, BTreeMap<String, Phase>>,
     child: &ObjectName,
     key: &ForeignKey,
 ) -> Option<Phase> {

@@ -48,8 +48,23 @@ pub(super) fn entries(changes: SchemaChanges) -> (Vec<Entry>, Vec<Unsupported>) 
         let phases: Vec<Phase> = match (&change.local, &change.remote) {
             (None, Some(remote)) => create(name, remote, vendor, &mut entries),
             (Some(local), None) => {
-                entries.push(drop_table(name, local, change.estimated_rows));
-                vec![Phase::Contract]
+                let detach = change.diff.as_ref();
+                let mut phases =
+                    detach.map_or_else(Vec::new, |diff| alter(name, diff, &mut entries));
+                let last = detach.and_then(|diff| diff.phases.last());
+                let mut entry = drop_table(
+                    name,
+                    last.map_or(local, |phase| &phase.after),
+                    change.estimated_rows,
+                );
+                entry.depends_on.extend(
+                    phases
+                        .last()
+                        .map(|phase| table_id(name, phase_names(*phase).0)),
+                );
+                entries.push(entry);
+                phases.push(Phase::Contract);
+                phases
             }
             _ => match &change.diff {
                 Some(diff) => alter(name, diff, &mut entries),
@@ -245,7 +260,7 @@ fn foreign_key_needs(
             let circular = other.remote.is_none() && reaches(changes, name, child);
             if !circular
                 && let (Some((_, place)), Some((_, last))) =
-                    (own.first(), made.get(child).and_then(|made| made.last()))
+                    (own.last(), made.get(child).and_then(|made| made.last()))
             {
                 needs.push((*place, id(*last)));
             }

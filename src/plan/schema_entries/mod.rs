@@ -48,7 +48,7 @@ pub struct Options<'a> {
 }
 
 /// A table that differs.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct TableChange {
     local: Option<Table>,
     remote: Option<Table>,
@@ -110,15 +110,27 @@ impl SchemaChanges {
         for (name, change) in &mut self.tables {
             change.rows_change = rows_change(name);
         }
+        depend::draw_in_children(self);
         let surroundings = depend::surroundings(self);
         let Some(vendor) = self.vendor else {
             return;
         };
         for (name, change) in &mut self.tables {
-            if let (Some(local), Some(remote)) = (&change.local, &change.remote) {
-                let around = surroundings.get(name).cloned().unwrap_or_default();
-                change.diff = Some(table_diff::table(local, remote, vendor, &around));
-            }
+            let around = surroundings.get(name).cloned().unwrap_or_default();
+            change.diff = match (&change.local, &change.remote) {
+                (Some(local), Some(remote)) => {
+                    Some(table_diff::table(local, remote, vendor, &around))
+                }
+                (Some(local), None) if !around.moved_keys.is_empty() => {
+                    // It goes last, but its foreign keys would hold up what they refer to.
+                    let mut detached = local.clone();
+                    detached
+                        .foreign_keys
+                        .retain(|key| !around.moved_keys.contains(&key.name.to_lowercase()));
+                    Some(table_diff::table(local, &detached, vendor, &around))
+                }
+                _ => None,
+            };
         }
     }
 
