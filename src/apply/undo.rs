@@ -31,6 +31,14 @@ pub enum Record {
         /// Keys, or for a table without a key whole rows.
         keys: Vec<Values>,
     },
+    /// Rows of an entry with a key are about to be inserted. Where no `committed` follows before the entry's next
+    /// record, they may not have been: or were there already, where other records of the same rows follow.
+    Inserts {
+        /// The entry.
+        entry: String,
+        /// Their numbers in the entry, as ranges with both ends included.
+        rows: Vec<(u64, u64)>,
+    },
     /// Rows are about to be updated or deleted: their values before, every column of local's.
     Rows {
         /// The entry.
@@ -150,7 +158,12 @@ pub fn read_folder(folder: &Path) -> Result<Vec<Record>> {
             return Err(error);
         }
         match serde_json::from_slice(&line) {
-            Ok(Record::Insert { .. } | Record::Rows { .. } | Record::Values { .. }) => {}
+            Ok(
+                Record::Insert { .. }
+                | Record::Inserts { .. }
+                | Record::Rows { .. }
+                | Record::Values { .. },
+            ) => {}
             Ok(record) => records.push(record),
             Err(error) => {
                 damaged = Some(anyhow::Error::from(error).context(format!(
@@ -188,16 +201,26 @@ impl Journal {
         Ok(Self { path, file })
     }
 
+    /// Appends a record that need not be on disk before anything else happens.
+    ///
+    /// # Errors
+    /// As for [`Journal::append`].
+    pub fn note(&mut self, record: &Record) -> Result<()> {
+        let mut line = serde_json::to_vec(record).context("writing an undo record as JSON")?;
+        line.push(b'\n');
+        self.file
+            .write_all(&line)
+            .map_err(|error| cannot_write(&self.path, &error).into())
+    }
+
     /// Appends a record and syncs it to disk.
     ///
     /// # Errors
     /// When the disk is full or fails: then the change it announces must not be made.
     pub fn append(&mut self, record: &Record) -> Result<()> {
-        let mut line = serde_json::to_vec(record).context("writing an undo record as JSON")?;
-        line.push(b'\n');
+        self.note(record)?;
         self.file
-            .write_all(&line)
-            .and_then(|()| self.file.sync_data())
+            .sync_data()
             .map_err(|error| cannot_write(&self.path, &error).into())
     }
 }

@@ -1,0 +1,236 @@
+//! Inserts many rows fast: in larger transactions, first as if none of them were there.
+//!
+//! The key is unique on local, so a row that is there already makes the INSERT fail; the transaction is rolled back and
+//! its rows go one by one past what local has. The next statements are made while the server is at work. Must never
+//! commit rows that were not read back as the plan has them.
+
+use super::verify::{checksum_of_rows, needs_lenient_mode, verify_span};
+use super::{BATCH_BYTES, BATCH_ROWS, Progress, Run, describe, transaction, weight};
+use crate::apply::approved::ApprovedPlan;
+use crate::apply::table::Target;
+use crate::apply::undo::Record;
+use crate::interrupt;
+use crate::plan::row_sql::{self, Values};
+use crate::plan::{Entry, PlanRow, payload};
+use crate::retry::is_transient;
+use crate::value::Value;
+use anyhow::{Context as _, Result, bail};
+use std::sync::mpsc::{SyncSender, sync_channel};
+
+/// Rows of one transaction at most.
+const LOAD_ROWS: usize = 10_000;
+/// Bytes of the values of one transaction at most (about).
+const LOAD_BYTES: usize = 8 << 20;
+
+/// Rows of one transaction, with their statements.
+struct Load {
+    rows: Vec<PlanRow>,
+    /// Each with its number of rows.
+    statements: Vec<(String, u64)>,
+    checksum: u64,
+    lenient: bool,
+}
+
+/// Executes an entry of rows to insert.
+///
+/// # Errors
+/// What stops the entry: the last transaction does not stand, those before it do.
+pub(super) fn run(run: &mut Run<'_>, entry: &Entry, target: &Target<'_>) -> Result<Progress> {
+    let approved = run.approved;
+    std::thread::scope(|scope| {
+        let (sender, loads) = sync_channel(2);
+        scope.spawn(move || {
+            if let Err(error) = prepare(approved, entry, target, &sender) {
+                // The receiver has gone where the run has ended already.
+                drop(sender.send(Err(error)));
+            }
+        });
+        let mut progress = Progress::default();
+        let mut careful = false;
+        for load in loads {
+            let load = load?;
+            if careful || !insert(run, entry, target, &load, &mut progress)? {
+                let before = progress.clone();
+                one_by_one(run, entry, target, &load.rows, &mut progress)?;
+                // An apply that is run again finds its rows there, transaction after transaction.
+                careful = progress.already > before.already;
+            }
+            interrupt::check()?;
+        }
+        Ok(progress)
+    })
+}
+
+/// Reads the rows and makes their statements, a transaction at a time.
+fn prepare(
+    approved: &ApprovedPlan,
+    entry: &Entry,
+    target: &Target<'_>,
+    sender: &SyncSender<Result<Load>>,
+) -> Result<()> {
+    let mut rows = Vec::new();
+    let mut bytes = 0;
+    for row in payload::rows(entry, &approved.plan().id, approved.path())? {
+        let row = row?;
+        if !approved.wants_row(entry, &row) {
+            continue;
+        }
+        bytes += weight(&row);
+        rows.push(row);
+        if rows.len() >= LOAD_ROWS || bytes >= LOAD_BYTES {
+            let load = load(entry, target, std::mem::take(&mut rows))?;
+            bytes = 0;
+            if sender.send(Ok(load)).is_err() {
+                return Ok(());
+            }
+        }
+    }
+    if !rows.is_empty() {
+        drop(sender.send(Ok(load(entry, target, rows)?)));
+    }
+    Ok(())
+}
+
+fn load(entry: &Entry, target: &Target<'_>, rows: Vec<PlanRow>) -> Result<Load> {
+    let literal = |name: &str, value: &Value| target.literal(name, value);
+    let mut statements = Vec::new();
+    for part in parts(&rows) {
+        let values: Vec<&Values> = part.iter().map(|row| &row.values).collect();
+        let sql = row_sql::insert(&target.name, &target.extras, &values, &literal)
+            .with_context(|| describe(entry, part))?;
+        statements.push((sql, part.len() as u64));
+    }
+    Ok(Load {
+        checksum: checksum_of_rows(&rows)?,
+        lenient: needs_lenient_mode(target, &rows)?,
+        statements,
+        rows,
+    })
+}
+
+/// Splits rows into those of one statement each.
+fn parts(rows: &[PlanRow]) -> Vec<&[PlanRow]> {
+    let mut parts = Vec::new();
+    let mut start = 0;
+    let mut bytes = 0;
+    for (position, row) in rows.iter().enumerate() {
+        let weight = weight(row);
+        if position > start && (position - start >= BATCH_ROWS || bytes + weight > BATCH_BYTES) {
+            parts.push(&rows[start..position]);
+            start = position;
+            bytes = 0;
+        }
+        bytes += weight;
+    }
+    if start < rows.len() {
+        parts.push(&rows[start..]);
+    }
+    parts
+}
+
+/// Inserts the rows as if none were there; false when the server refuses one.
+fn insert(
+    run: &mut Run<'_>,
+    entry: &Entry,
+    target: &Target<'_>,
+    load: &Load,
+    progress: &mut Progress,
+) -> Result<bool> {
+    let numbers: Vec<u64> = load.rows.iter().map(|row| row.row).collect();
+    let inserted = transaction(run, entry, |run| {
+        run.journal.append(&Record::Inserts {
+            entry: entry.id.clone(),
+            rows: ranges(&numbers),
+        })?;
+        if load.lenient {
+            run.local.lenient_mode(true)?;
+        }
+        let executed =
+            load.statements
+                .iter()
+                .try_for_each(|(sql, rows)| match run.local.execute(sql)? {
+                    affected if affected == *rows => Ok(()),
+                    affected => bail!("an INSERT of {rows} rows inserted {affected}"),
+                });
+        if load.lenient {
+            run.local.lenient_mode(false)?;
+        }
+        executed?;
+        verify_span(run.local, target, &load.rows, load.checksum)
+    });
+    match inserted {
+        Ok(()) => {
+            progress.changed += load.rows.len() as u64;
+            Ok(true)
+        }
+        Err(error) if crate::connect::server_code(&error).is_some() && !is_transient(&error) => {
+            Ok(false)
+        }
+        Err(error) => Err(error).with_context(|| describe(entry, &load.rows)),
+    }
+}
+
+fn one_by_one(
+    run: &mut Run<'_>,
+    entry: &Entry,
+    target: &Target<'_>,
+    rows: &[PlanRow],
+    progress: &mut Progress,
+) -> Result<()> {
+    for part in parts(rows) {
+        super::batch(run, entry, target, part, progress, &mut Vec::new())?;
+    }
+    Ok(())
+}
+
+/// Numbers in ascending order as ranges, both ends included.
+fn ranges(numbers: &[u64]) -> Vec<(u64, u64)> {
+    let mut ranges: Vec<(u64, u64)> = Vec::new();
+    for number in numbers {
+        match ranges.last_mut() {
+            Some((_, end)) if *end + 1 == *number => *end = *number,
+            _ => ranges.push((*number, *number)),
+        }
+    }
+    ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(number: u64, bytes: usize) -> PlanRow {
+        serde_json::from_value(serde_json::json!({
+            "row": number, "values": { "a": "x".repeat(bytes) },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn numbers_become_ranges() {
+        assert_eq!(ranges(&[1, 2, 3, 7, 9, 10]), [(1, 3), (7, 7), (9, 10)]);
+        assert_eq!(ranges(&[]), []);
+    }
+
+    #[test]
+    fn statements_are_bounded_by_rows_and_bytes() {
+        let sizes = |rows: &[PlanRow]| {
+            parts(rows)
+                .iter()
+                .map(|part| part.len())
+                .collect::<Vec<_>>()
+        };
+        let small: Vec<PlanRow> = (1..=2500).map(|number| row(number, 1)).collect();
+        assert_eq!(sizes(&small), [1000, 1000, 500]);
+        let large: Vec<PlanRow> = (1..=3).map(|number| row(number, 600_000)).collect();
+        assert_eq!(sizes(&large), [1, 1, 1]);
+        let mixed = [
+            row(1, 500_000),
+            row(2, 500_000),
+            row(3, 2_000_000),
+            row(4, 1),
+        ];
+        assert_eq!(sizes(&mixed), [2, 1, 1]);
+        assert_eq!(sizes(&[]), [0_usize; 0]);
+    }
+}

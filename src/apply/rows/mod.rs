@@ -1,0 +1,198 @@
+//! Executes the rows of one entry in bounded batches, each re-checked under lock.
+//!
+//! Must never change a row that is not what the plan saw, never let a batch stand half, and never use REPLACE or ON
+//! DUPLICATE KEY UPDATE (they delete or change other rows: FACTS.md, section 5).
+
+mod find;
+mod load;
+mod swap;
+mod verify;
+mod write;
+
+use super::approved::ApprovedPlan;
+use super::foreign::{self, Key};
+use super::table::Target;
+use super::undo::{Journal, Record};
+use crate::connect::{LocalSession, server_code};
+use crate::interrupt;
+use crate::plan::{Entry, Kind, PlanRow, payload};
+use crate::value::Value;
+use anyhow::{Context as _, Result};
+
+/// Rows of one transaction at most.
+const BATCH_ROWS: usize = 1000;
+/// Bytes of the values of one transaction, and of one INSERT, at most (about).
+const BATCH_BYTES: usize = 1 << 20;
+/// Rows that were left alone and are named at most.
+const EXAMPLES: usize = 10;
+/// Errors that concern single rows: duplicate value, missing parent, remaining children.
+const ROW_ERRORS: [u16; 6] = [1062, 1169, 1216, 1217, 1451, 1452];
+
+/// What came of an entry's rows so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// Rows changed.
+    pub(super) changed: u64,
+    /// Rows that were as wanted already.
+    pub(super) already: u64,
+    /// Rows left alone.
+    pub(super) stale: u64,
+    /// The first of them.
+    pub(super) examples: Vec<String>,
+}
+
+impl Progress {
+    /// Counts a row that is left as it is.
+    pub(super) fn leave(&mut self, row: &PlanRow, why: &str) {
+        self.stale += 1;
+        if self.examples.len() < EXAMPLES {
+            let key: Vec<String> = row
+                .key
+                .iter()
+                .map(|(name, value)| format!("{name} = {value}"))
+                .collect();
+            let key = if key.is_empty() {
+                format!("row {}", row.row)
+            } else {
+                key.join(", ")
+            };
+            self.examples.push(format!("{key}: {why}"));
+        }
+    }
+}
+
+/// Where the rows of an entry are executed.
+pub(super) struct Run<'a> {
+    /// The plan.
+    pub(super) approved: &'a ApprovedPlan,
+    /// The local server.
+    pub(super) local: &'a mut LocalSession,
+    /// The undo record.
+    pub(super) journal: &'a mut Journal,
+    /// Whether a transaction around several entries is open: then batches neither begin nor commit, and the foreign
+    /// keys are checked by whoever opened it.
+    pub(super) shared: bool,
+    /// Foreign keys that would act on other tables' rows.
+    pub(super) acting: Vec<Key>,
+    /// Foreign keys that point to the table.
+    pub(super) pointing: Vec<Key>,
+}
+
+/// Executes an entry of rows with a key.
+///
+/// # Errors
+/// What stops the entry: the last batch does not stand, those before it do.
+pub(super) fn run(run: &mut Run<'_>, entry: &Entry, target: &Target<'_>) -> Result<Progress> {
+    let mut progress = Progress::default();
+    let mut swaps = Vec::new();
+    let mut batch: Vec<PlanRow> = Vec::new();
+    let mut bytes = 0;
+    let approved = run.approved;
+    // On even where a foreign key would cascade: rows that it would act on are left alone before (`referring`), and
+    // the table's own foreign keys need the server's eye.
+    run.local.foreign_key_checks(!run.shared)?;
+    if entry.kind == Kind::InsertRows && !run.shared {
+        return load::run(run, entry, target);
+    }
+    for row in payload::rows(entry, &approved.plan().id, approved.path())? {
+        let row = row?;
+        if !approved.wants_row(entry, &row) {
+            continue;
+        }
+        bytes += weight(&row);
+        batch.push(row);
+        if batch.len() >= BATCH_ROWS || bytes >= BATCH_BYTES {
+            self::batch(run, entry, target, &batch, &mut progress, &mut swaps)?;
+            batch.clear();
+            bytes = 0;
+            interrupt::check()?;
+        }
+    }
+    self::batch(run, entry, target, &batch, &mut progress, &mut swaps)?;
+    if !swaps.is_empty() {
+        swap::swap(run, entry, target, &swaps, &mut progress)?;
+    }
+    Ok(progress)
+}
+
+/// Runs `f` in a transaction of its own, unless one is open around it.
+fn transaction<T>(
+    run: &mut Run<'_>,
+    entry: &Entry,
+    f: impl FnOnce(&mut Run<'_>) -> Result<T>,
+) -> Result<T> {
+    if run.shared {
+        return f(run);
+    }
+    run.local.begin()?;
+    let result = f(run).and_then(|value| {
+        run.local.commit()?;
+        run.journal.note(&Record::Committed {
+            entry: entry.id.clone(),
+        })?;
+        Ok(value)
+    });
+    if result.is_err() {
+        // What failed first is the error to tell; a broken connection has rolled back by itself.
+        drop(run.local.rollback());
+    }
+    result
+}
+
+fn batch(
+    run: &mut Run<'_>,
+    entry: &Entry,
+    target: &Target<'_>,
+    rows: &[PlanRow],
+    progress: &mut Progress,
+    swaps: &mut Vec<PlanRow>,
+) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut attempt = progress.clone();
+    let mut collided = Vec::new();
+    transaction(run, entry, |run| {
+        let todo = find::judge(run.local, entry, target, rows, &mut attempt)?;
+        write::write(run, entry, target, &todo, &mut attempt, &mut collided)
+    })
+    .with_context(|| describe(entry, rows))?;
+    *progress = attempt;
+    swaps.append(&mut collided);
+    Ok(())
+}
+
+fn concerns_a_row(error: &anyhow::Error) -> bool {
+    server_code(error).is_some_and(|code| ROW_ERRORS.contains(&code))
+        || error.is::<foreign::Dangling>()
+}
+
+fn in_words(error: &anyhow::Error) -> String {
+    crate::refusal::find::<crate::connect::ServerError>(error)
+        .map_or_else(|| error.to_string(), |server| server.message.clone())
+}
+
+fn describe(entry: &Entry, rows: &[PlanRow]) -> String {
+    match (rows.first(), rows.last()) {
+        (Some(first), Some(last)) => format!("rows {} to {} of {}", first.row, last.row, entry.id),
+        _ => format!("rows of {}", entry.id),
+    }
+}
+
+fn weight(row: &PlanRow) -> usize {
+    let of = |value: &Value| match value {
+        Value::Null | Value::Integer(_) => 8,
+        Value::Text(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len() * 2,
+    };
+    row.values
+        .values()
+        .chain(row.key.values())
+        .map(of)
+        .sum::<usize>()
+        + row
+            .change
+            .values()
+            .map(|(_, after)| of(after))
+            .sum::<usize>()
+}

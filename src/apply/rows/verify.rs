@@ -1,0 +1,118 @@
+//! Checks that rows were stored as the plan has them.
+//!
+//! Must never pass a value that changed on its way.
+
+use crate::apply::table::Target;
+use crate::connect::{LocalSession, Reader as _};
+use crate::plan::PlanRow;
+use crate::plan::row_sql::Values;
+use crate::read::encode;
+use crate::sql::expr::Operator;
+use crate::sql::{Expr, Select};
+use crate::value::Value;
+use anyhow::{Context as _, Result, bail};
+
+/// Rows asked for by their keys in one query.
+const ASKED_ROWS: usize = 1000;
+
+/// Checks that the rows are now what the plan says, by their hashes: no value changed on its way.
+pub(super) fn verify(
+    local: &mut LocalSession,
+    target: &Target<'_>,
+    rows: &[&PlanRow],
+) -> Result<()> {
+    for rows in rows.chunks(ASKED_ROWS) {
+        let keys: Vec<&Values> = rows.iter().map(|row| &row.key).collect();
+        let wanted = (rows.len() as u64, checksum_of_rows(rows.iter().copied())?);
+        if read_back(local, target, target.key_condition(&keys)?)? != Some(wanted) {
+            bail!(
+                "the rows that were written do not read back as the plan has them: the local server stored other \
+                 values (row {} to {})",
+                rows[0].row,
+                rows[rows.len() - 1].row
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Checks the same of many rows in the order of their key, with one query where nothing else lies between them.
+pub(super) fn verify_span(
+    local: &mut LocalSession,
+    target: &Target<'_>,
+    rows: &[PlanRow],
+    checksum: u64,
+) -> Result<()> {
+    if let ([name], Some(first), Some(last)) =
+        (target.shape.key.as_slice(), rows.first(), rows.last())
+    {
+        let column = target.column(name)?;
+        let bound = |row: &PlanRow, operator: Operator| -> Result<Expr> {
+            let value = row.key.get(name).unwrap_or(&Value::Null);
+            Ok(Expr::column(name).binary(operator, encode::literal_expr(column, value)?))
+        };
+        let span = Expr::all(vec![
+            bound(first, Operator::GreaterOrEqual)?,
+            bound(last, Operator::LessOrEqual)?,
+        ]);
+        if read_back(local, target, span)? == Some((rows.len() as u64, checksum)) {
+            return Ok(());
+        }
+    }
+    let rows: Vec<&PlanRow> = rows.iter().collect();
+    verify(local, target, &rows)
+}
+
+/// Returns the checksum that rows should read back with.
+pub(super) fn checksum_of_rows<'r>(rows: impl IntoIterator<Item = &'r PlanRow>) -> Result<u64> {
+    let mut checksum = 0_u64;
+    for row in rows {
+        let hash = row
+            .after_hash
+            .as_deref()
+            .context("a row of the plan has no after_hash")?;
+        checksum ^= hash
+            .get(..16)
+            .and_then(|digits| u64::from_str_radix(digits, 16).ok())
+            .with_context(|| format!("after_hash of row {} is no hash", row.row))?;
+    }
+    Ok(checksum)
+}
+
+/// The number of rows under a condition, and their checksum.
+fn read_back(
+    local: &mut LocalSession,
+    target: &Target<'_>,
+    filter: Expr,
+) -> Result<Option<(u64, u64)>> {
+    let select = Select::from(
+        &target.name,
+        vec![
+            Expr::count_all(),
+            encode::checksum_of(&target.hashed(false)),
+        ],
+    )
+    .filter(filter);
+    let answer = local.rows(&select.into())?;
+    let number = |position: usize| -> Option<u64> {
+        let cell = answer.first()?.get(position)?.as_deref()?;
+        std::str::from_utf8(cell).ok()?.parse().ok()
+    };
+    Ok(number(0).zip(number(1)))
+}
+
+/// Returns whether one of the rows has a value that strict mode would refuse.
+pub(super) fn needs_lenient_mode<'r>(
+    target: &Target<'_>,
+    rows: impl IntoIterator<Item = &'r PlanRow>,
+) -> Result<bool> {
+    for row in rows {
+        let after = row.change.iter().map(|(name, (_, after))| (name, after));
+        for (name, value) in row.values.iter().chain(after) {
+            if encode::needs_lenient_mode(target.column(name)?, value) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
