@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::cli::{ApproveArgs, DenyArgs};
-use crate::plan::{Decision, Plan, digest, file};
+use crate::plan::{Decision, Entry, Plan, digest, file};
 use crate::review::{Decided, Reviewer, Selector, decide, from_file, waiting};
 use anyhow::Result;
 use std::path::Path;
@@ -122,6 +122,17 @@ fn report(
     for id in &decided.overruled {
         writeln!(context.out, "was denied, now approved: {id}")?;
     }
+    if word == "approved" {
+        for id in &decided.set {
+            let denied = plan.entry(id).map_or(0, denied_rows);
+            if denied > 0 {
+                writeln!(
+                    context.out,
+                    "still denied: {denied} rows of {id}, by decisions of their own"
+                )?;
+            }
+        }
+    }
     for id in &decided.passed_by {
         writeln!(
             context.out,
@@ -162,6 +173,13 @@ fn report(
         writeln!(context.out, "next: driftwarden apply {path}")?;
     }
     Ok(0)
+}
+
+fn denied_rows(entry: &Entry) -> usize {
+    let own = entry.rows.iter().filter_map(|row| row.decision);
+    own.chain(entry.row_decisions.values().copied())
+        .filter(|decision| *decision == Decision::Deny)
+        .count()
 }
 
 #[cfg(test)]

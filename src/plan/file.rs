@@ -54,6 +54,16 @@ pub fn read(path: &Path) -> Result<Plan> {
 /// A [`Refusal`] when a plan with decisions, or a file that is no plan, is there already; a [`Problem`] when the file
 /// cannot be written (disk full, no permission).
 pub fn write(path: &Path, plan: &Plan) -> Result<()> {
+    check_target(path)?;
+    fs::create_dir_all(folder_of(path)).map_err(|error| cannot_write(path, &error))?;
+    replace(path, plan)
+}
+
+/// Checks that a new plan may be written to a file, before the work that makes the plan.
+///
+/// # Errors
+/// A [`Refusal`] when a plan with decisions, or a file that is no plan, is there already.
+pub fn check_target(path: &Path) -> Result<()> {
     refuse_link_out(path)?;
     if path.exists() {
         let there = read(path).map_err(|_| {
@@ -73,8 +83,7 @@ pub fn write(path: &Path, plan: &Plan) -> Result<()> {
             .into());
         }
     }
-    fs::create_dir_all(folder_of(path)).map_err(|error| cannot_write(path, &error))?;
-    replace(path, plan)
+    Ok(())
 }
 
 /// Replaces a plan file by the same plan with other decisions.

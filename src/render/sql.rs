@@ -102,7 +102,8 @@ fn rows(view: &View<'_>, entry: &Entry, out: &mut dyn Write) -> Result<()> {
             continue;
         }
         if written == view.limit {
-            writeln!(out, "-- … and more: --limit shows them")?;
+            write(&mut batch, out)?;
+            writeln!(out, "-- … and more rows: --limit shows them")?;
             break;
         }
         written += 1;

@@ -1,16 +1,19 @@
 //! `plan --decisions-from`: decisions of an earlier plan for what is unchanged.
 //!
-//! Must never carry a decision to content that differs in anything but the entry's place in the plan.
+//! Must never carry a decision to a change that looks different to a reviewer.
 
-use crate::plan::{Decision, Entry, Plan, PlanRow};
+use super::decide::set_row;
+use crate::plan::{Decision, Entry, Plan, PlanRow, payload};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Copies the decisions of entries and rows whose content is the same in both plans; returns how many were carried.
 ///
-/// A schema entry's content is its statements and texts; a row's its kind, key, values and hashes. An entry's own
-/// decision on rows is carried when all its rows are the same (for a payload: when its SHA-256 is); otherwise each
-/// unchanged row takes the decision that held for it.
-pub fn carry(from: &Plan, to: &mut Plan) -> usize {
+/// A schema entry's content is its statements and texts; a row's what a reviewer sees of it: key, values, change. An
+/// entry's own decision on rows is carried when all its rows are the same (for a payload: when its SHA-256 is);
+/// otherwise each unchanged row in the new plan file takes the decision that held for it. `from_path` is the earlier
+/// plan's file: rows of its payloads that were decided one by one are read there, if it is still here.
+pub fn carry(from: &Plan, from_path: &Path, to: &mut Plan) -> usize {
     let earlier: BTreeMap<&str, &Entry> = from
         .entries
         .iter()
@@ -28,32 +31,59 @@ pub fn carry(from: &Plan, to: &mut Plan) -> usize {
             for (row, old) in entry.rows.iter_mut().zip(&before.rows) {
                 row.decision = old.decision;
             }
-        } else if entry.kind == before.kind && entry.shape == before.shape {
-            carried += carry_rows(before, entry);
+        } else if entry.kind == before.kind && entry.kind.is_rows() {
+            carried += carry_rows(&decided_rows(before, &from.id, from_path), entry);
         }
     }
     carried
 }
 
-fn carry_rows(before: &Entry, entry: &mut Entry) -> usize {
-    // An entry that only its id approves has become another one: its approval does not hold for single rows either.
-    if entry.needs_own_approval {
-        return 0;
-    }
-    let old: BTreeMap<String, Decision> = before
-        .rows
-        .iter()
-        .map(|row| (row_content(row), before.decision_of(row)))
-        .filter(|(_, decision)| *decision != Decision::Pending)
-        .collect();
+fn carry_rows(old: &BTreeMap<String, Decision>, entry: &mut Entry) -> usize {
     let mut carried = 0;
-    for row in &mut entry.rows {
-        if let Some(decision) = old.get(&row_content(row)) {
-            row.decision = Some(*decision);
-            carried += 1;
+    let mut decided: Vec<(u64, Decision)> = Vec::new();
+    for row in entry.rows.iter().chain(&entry.preview) {
+        let Some(decision) = old.get(&row_content(row)) else {
+            continue;
+        };
+        // An entry that only its id approves has become another one: an approval does not hold for its rows.
+        if *decision == Decision::Approve && entry.needs_own_approval {
+            continue;
         }
+        decided.push((row.row, *decision));
+        carried += 1;
+    }
+    for (number, decision) in decided {
+        set_row(entry, number, decision);
     }
     carried
+}
+
+/// Returns the decided rows of an entry by content: those in the plan file, and those of a payload that have a decision
+/// of their own (all of them could be millions).
+fn decided_rows(entry: &Entry, plan_id: &str, plan_path: &Path) -> BTreeMap<String, Decision> {
+    let mut decided: BTreeMap<String, Decision> = BTreeMap::new();
+    let mut take = |row: &PlanRow, decision: Decision| {
+        // Masked rows look alike and are not.
+        if decision != Decision::Pending && (row.before_hash.is_some() || row.after_hash.is_some())
+        {
+            decided.insert(row_content(row), decision);
+        }
+    };
+    for row in entry.rows.iter().chain(&entry.preview) {
+        take(row, entry.decision_of(row));
+    }
+    let last = entry.row_decisions.last_key_value().map(|(last, _)| *last);
+    if let Some(last) = last.filter(|last| *last > entry.preview.len() as u64)
+        && let Ok(rows) = payload::rows(entry, plan_id, plan_path)
+    {
+        let to_last = usize::try_from(last).unwrap_or(usize::MAX);
+        for row in rows.take(to_last).map_while(Result::ok) {
+            if let Some(decision) = entry.row_decisions.get(&row.row) {
+                take(&row, *decision);
+            }
+        }
+    }
+    decided
 }
 
 fn content(entry: &Entry) -> Entry {
@@ -76,6 +106,9 @@ fn row_content(row: &PlanRow) -> String {
     let mut content = row.clone();
     content.row = 0;
     content.decision = None;
+    // They cover what does not change as well, in an encoding that a schema change may alter.
+    content.before_hash = None;
+    content.after_hash = None;
     // Text of the content, to look it up by; equal rows have equal texts.
     format!("{content:?}")
 }
@@ -93,10 +126,11 @@ mod tests {
             entry.decision = Decision::Approve;
         }
         old.entries[1].rows[1].decision = Some(Decision::Deny);
+        old.entries[2].row_decisions.insert(1, Decision::Deny);
         old.entries[2].row_decisions.insert(9, Decision::Deny);
 
         let mut same = plan();
-        assert_eq!(carry(&old, &mut same), 4);
+        assert_eq!(carry(&old, Path::new("/nowhere/p.json"), &mut same), 4);
         assert_eq!(same.entries, old.entries);
 
         let mut other = plan();
@@ -108,7 +142,8 @@ mod tests {
             payload.sha256 = "11".repeat(32);
         }
         digest::seal(&mut other).unwrap();
-        assert_eq!(carry(&old, &mut other), 2);
+        assert_eq!(carry(&old, Path::new("/nowhere/p.json"), &mut other), 3);
+        assert_eq!(other.entries[2].row_decisions, [(1, Decision::Deny)].into());
         assert_eq!(other.entries[0].decision, Decision::Approve);
         assert_eq!(other.entries[1].decision, Decision::Pending);
         assert_eq!(other.entries[1].rows[0].decision, Some(Decision::Deny));

@@ -72,7 +72,12 @@ pub(super) fn make(
     approve_full: bool,
     context: &mut Context<'_>,
 ) -> Result<Written> {
-    let earlier = decisions_from.map(file::read).transpose()?;
+    let earlier = decisions_from
+        .map(|path| Ok::<_, anyhow::Error>((file::read(path)?, path)))
+        .transpose()?;
+    if let Some(out) = &args.out {
+        file::check_target(out)?;
+    }
     let mut selection = Selection::new(
         config,
         &args.tables,
@@ -154,8 +159,8 @@ pub(super) fn make(
         )?,
         findings,
     )?;
-    if let Some(earlier) = &earlier {
-        let carried = review::carry::carry(earlier, &mut plan);
+    if let Some((earlier, from)) = &earlier {
+        let carried = review::carry::carry(earlier, from, &mut plan);
         context.notice(&format!(
             "{carried} decisions carried over from plan {}",
             earlier.id
