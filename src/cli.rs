@@ -148,8 +148,8 @@ const APPROVE_EXAMPLE: &str = "Examples:
   driftwarden approve plans/20261124T061500Z-3f9a1c2b.json shop.users.expand 'shop.orders.*'
   driftwarden approve plans/20261124T061500Z-3f9a1c2b.json 'shop.users.update#2' --by ann --note 'agreed with Bo'
 
-SELECTOR: an entry's id, a glob of ids, or ENTRY#ROW for one row. An entry that needs its own approval is approved by
-its exact id only.";
+SELECTOR: an entry's id, a glob of ids, or ENTRY#ROW for one row. An entry that needs its own
+approval is approved by its exact id only.";
 
 const DENY_EXAMPLE: &str = "Examples:
   driftwarden deny plans/20261124T061500Z-3f9a1c2b.json shop.users.contract

@@ -101,8 +101,7 @@ fn help_is_for_people() {
       'agreed with Bo'
 
     SELECTOR: an entry's id, a glob of ids, or ENTRY#ROW for one row. An entry that needs its own
-    approval is approved by
-    its exact id only.
+    approval is approved by its exact id only.
     "#);
 }
 
