@@ -1,7 +1,7 @@
 //! A database as comparable text: how every object is created, and every row.
 //!
 //! Independent of the program's own reading of schemas and rows. Must never leave out anything but what the two sides may
-//! differ in: the next AUTO_INCREMENT value and creation times.
+//! differ in: the next `AUTO_INCREMENT` value and creation times.
 
 use super::case::quoted;
 use mysql::prelude::Queryable as _;

@@ -207,13 +207,13 @@ fn objection_to_words(words: &[&str]) -> Option<String> {
             "REPEATABLE",
             "READ",
         ]
-        | ["COMMIT" | "ROLLBACK"] => true,
+        | ["COMMIT" | "ROLLBACK"]
+        | ["SHOW" | "USE", ..] => true,
         ["SET", "SESSION", settings @ ..] => settings
             .split(|word| *word == ",")
             .all(|each| matches!(each, [name, "=", ..] if SETTABLE.contains(name))),
         ["KILL", "QUERY", number] => number.chars().all(|each| each.is_ascii_digit()),
         ["START", "TRANSACTION", ..] => has(&["READ", "ONLY"]) && !has(&["WRITE"]),
-        ["SHOW" | "USE", ..] => true,
         _ => false,
     };
     (!reading).then(|| "not known as reading".to_owned())
