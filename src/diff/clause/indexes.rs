@@ -122,7 +122,13 @@ fn may_vanish(index: &Index, before: &Table, after: &Table) -> bool {
         return false;
     };
     let key_comes = after.foreign_keys.iter().any(|key| {
-        !before.foreign_keys.contains(key)
+        // The server names such an index after the key, or after its first column.
+        let could_be_its_own = index.name.eq_ignore_ascii_case(&key.name)
+            || parts
+                .first()
+                .is_some_and(|first| index.name.starts_with(first));
+        could_be_its_own
+            && !before.foreign_keys.contains(key)
             && key
                 .columns
                 .iter()

@@ -79,7 +79,7 @@ pub fn alter(before: &Table, after: &Table, vendor: Vendor) -> Vec<Statement> {
     main.extend(checks.1);
     main.extend(options::clauses(before, after));
 
-    if only_reorders(before, after, &main) {
+    if added_keys.is_empty() && only_reorders(before, after, &main) {
         main.push(Clause::new("FORCE".to_owned(), Change::Rebuild));
     }
 

@@ -7,6 +7,9 @@ mod risk;
 mod stages;
 mod types;
 
+#[cfg(test)]
+mod tests;
+
 pub use types::fits;
 
 use super::clause::{self, Statement};

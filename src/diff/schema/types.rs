@@ -76,7 +76,7 @@ pub fn fits(from: &Column, to: &Column) -> bool {
             } else {
                 members(&from.data_type)
                     .iter()
-                    .map(|member| member.chars().count())
+                    .map(|member| member.chars().count().saturating_sub(2))
                     .max()
                     .unwrap_or(0)
             };

@@ -34,10 +34,11 @@ impl Builder<'_> {
         let takes_all = !self.rows_change || appended || partitions::takes_every_row(wanted_text);
         if fits_now && takes_all {
             wanted.clone()
-        } else if own
-            .as_deref()
-            .is_some_and(|own| !self.rows_change || partitions::takes_every_row(own))
-            && expanded.indexes == self.local.indexes
+        } else if own.as_deref().is_some_and(|own| {
+            !self.rows_change
+                || partitions::takes_every_row(own)
+                || partitions::added(wanted_text, own).is_some()
+        }) && expanded.indexes == self.local.indexes
         {
             own.clone()
         } else {
