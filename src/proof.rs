@@ -5,6 +5,8 @@
 //! texts, never a guess. The scratch schema goes on every way out; what a killed run left goes at the next start. Must
 //! never touch any other schema.
 
+mod rows;
+
 use crate::connect::{LocalSession, Reader, ServerError};
 use crate::diff::clause;
 use crate::diff::schema::TableDiff;
@@ -62,9 +64,15 @@ pub fn prove(
     }
     let mut scratch = Scratch::open(session)?;
     for proposal in proposals {
-        let answer = scratch
+        let mut answer = scratch
             .prove(proposal.local, proposal.remote, proposal.diff)
             .with_context(|| format!("proving the change of {}", proposal.name))?;
+        if let Ok(diff) = &answer {
+            let stands = scratch
+                .try_rows(proposal.name, proposal.local, diff)
+                .with_context(|| format!("trying the change of {} on its rows", proposal.name))?;
+            answer = stands.map_or(answer, Err);
+        }
         proven.insert(proposal.name.clone(), answer);
     }
     Ok(proven)

@@ -108,3 +108,115 @@ fn pairs_converge() {
         failures.join("\n\n")
     );
 }
+
+#[test]
+fn rows_that_stand_in_the_way_are_met_before_the_plan_is_written() {
+    for mut session in sessions() {
+        let vendor = session.server().vendor;
+        let database = format!("dw_rows_{}", std::process::id());
+        session
+            .execute(&format!("CREATE DATABASE {database}"))
+            .unwrap();
+        session
+            .execute(&format!(
+                "CREATE TABLE {database}.t (a int, b varchar(9), g int AS (a + 1))"
+            ))
+            .unwrap();
+        session
+            .execute(&format!(
+                "INSERT INTO {database}.t (a, b) VALUES (1, 'x'), (1, NULL)"
+            ))
+            .unwrap();
+        let name = ObjectName::new(&database, "t");
+        let table = |body: &str| {
+            parse::table(&format!(
+                "CREATE TABLE `t` ({body}) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"
+            ))
+            .unwrap()
+        };
+        let local = table(
+            "`a` int DEFAULT NULL,\n`b` varchar(9) DEFAULT NULL,\n`g` int GENERATED ALWAYS AS (`a` + 1) VIRTUAL",
+        );
+        for (remote, rows_change, expected) in [
+            (
+                "`a` int DEFAULT NULL,\n`b` varchar(9) DEFAULT NULL,\nUNIQUE KEY `a` (`a`)",
+                false,
+                Some("are equal"),
+            ),
+            (
+                "`a` int DEFAULT NULL,\n`b` varchar(9) DEFAULT NULL,\nUNIQUE KEY `a` (`a`)",
+                true,
+                None,
+            ),
+            (
+                "`a` int DEFAULT NULL,\n`b` varchar(9) NOT NULL",
+                false,
+                Some("NULL"),
+            ),
+            (
+                "`a` int DEFAULT NULL,\n`b` int DEFAULT NULL",
+                true,
+                Some("do"),
+            ),
+            (
+                "`a` int DEFAULT NULL,\n`b` varchar(9) DEFAULT NULL,\nCONSTRAINT `c` CHECK (`a` > 1)",
+                false,
+                Some("violate a check"),
+            ),
+            (
+                "`a` int NOT NULL,\n`b` varchar(9) DEFAULT NULL",
+                false,
+                None,
+            ),
+        ] {
+            let (local, remote) = (&local, &table(remote));
+            let surroundings = schema::Surroundings {
+                rows_change,
+                ..Default::default()
+            };
+            let printed = as_local_prints(&mut session, &[(name.clone(), remote.clone())])
+                .unwrap()
+                .remove(&name)
+                .unwrap()
+                .unwrap();
+            let shown = as_local_prints(&mut session, &[(name.clone(), local.clone())])
+                .unwrap()
+                .remove(&name)
+                .unwrap()
+                .unwrap();
+            let diff = schema::table(&shown, &printed, vendor, &surroundings);
+            let proposal = Proposal {
+                name: &name,
+                local: &shown,
+                remote: &printed,
+                diff: &diff,
+            };
+            let answer = prove(&mut session, &[proposal])
+                .unwrap()
+                .remove(&name)
+                .unwrap();
+            match (answer, expected) {
+                (Ok(_), None) => {}
+                (Err(failure), Some(expected)) => {
+                    assert!(failure.reason.contains(expected), "{failure}");
+                    assert!(!failure.reason.contains("'x'"), "{failure}");
+                }
+                (answer, _) => panic!("{vendor:?} {expected:?}: {answer:?}"),
+            }
+        }
+        session
+            .execute(&format!("DROP DATABASE {database}"))
+            .unwrap();
+        assert!(
+            session
+                .rows(&Read::Server(ServerQuestion::ScratchSchemas))
+                .unwrap()
+                .iter()
+                .all(|row| {
+                    !text(row, 0)
+                        .unwrap()
+                        .contains(&format!("_{}_", std::process::id()))
+                })
+        );
+    }
+}

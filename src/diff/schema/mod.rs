@@ -144,6 +144,26 @@ impl TableDiff {
         )
     }
 
+    /// Returns the phases that local's present rows must go through and could fail in: all of them where no rows change,
+    /// otherwise those before the rows. Empty where no row can stand in the way.
+    pub fn tried_by_rows(&self) -> Vec<&PhaseDiff> {
+        let last = if self.surroundings.rows_change {
+            Phase::Expand
+        } else {
+            Phase::Reattach
+        };
+        let phases: Vec<&PhaseDiff> = self
+            .phases
+            .iter()
+            .filter(|phase| phase.phase <= last)
+            .collect();
+        if phases.iter().any(|phase| risk::may_fail(phase)) {
+            phases
+        } else {
+            Vec::new()
+        }
+    }
+
     /// Returns the same change with more haste; `None` where there is no more.
     #[must_use]
     pub fn hastier(&self) -> Option<Self> {

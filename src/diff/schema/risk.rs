@@ -3,6 +3,7 @@
 //! Judged against the table that all phases together lead to: what is taken down to be put back is not lost. Must
 //! never call a clause safe that loses a value or an object of local's.
 
+use super::PhaseDiff;
 use super::types::fits;
 use crate::diff::clause::{Change, recreated};
 use crate::schema::print;
@@ -42,6 +43,42 @@ pub(crate) fn reasons(
         _ => None,
     };
     reason.into_iter().collect()
+}
+
+/// Returns whether there are rows that the server would refuse to take through a phase.
+pub(crate) fn may_fail(phase: &PhaseDiff) -> bool {
+    phase
+        .statements
+        .iter()
+        .flatten()
+        .any(|clause| match &clause.change {
+            Change::ModifyColumn(name) => phase
+                .before
+                .column(name)
+                .zip(phase.after.column(name))
+                .is_some_and(|(before, after)| {
+                    !fits(before, after)
+                        || (before.nullable && !after.nullable)
+                        || before.collation != after.collation
+                        || before.check != after.check
+                        || after.generated.is_some()
+                }),
+            Change::AddColumn(name) => phase.after.column(name).is_some_and(|column| {
+                column.generated.is_some()
+                    || column.check.is_some()
+                    || (!column.nullable && column.default.is_none())
+            }),
+            Change::AddIndex(name) => phase.after.indexes.iter().any(|index| {
+                index.name == *name
+                    && !phase.before.indexes.contains(index)
+                    && matches!(
+                        index.kind,
+                        IndexKind::Primary | IndexKind::Unique | IndexKind::Spatial
+                    )
+            }),
+            Change::AddCheck(_) | Change::AlterCheck(_) | Change::Partitioning => true,
+            _ => false,
+        })
 }
 
 fn dropped_column(column: &Column, again: Option<&Column>) -> Option<String> {
