@@ -1,5 +1,6 @@
 use super::*;
 use crate::schema::print;
+use std::fmt::Write as _;
 
 fn parsed(body: &str) -> Table {
     let text = if body.contains("ENGINE=") {
@@ -17,12 +18,12 @@ fn shown(local: &str, remote: &str, surroundings: &Surroundings) -> String {
     let diff = table(&local, &remote, Vendor::MySql, surroundings);
     let mut text = String::new();
     for phase in &diff.phases {
-        text.push_str(&format!("{:?}\n", phase.phase));
+        let _ = writeln!(text, "{:?}", phase.phase);
         for statement in phase.sql("d") {
-            text.push_str(&format!("{statement};\n"));
+            let _ = writeln!(text, "{statement};");
         }
         for reason in phase.reasons() {
-            text.push_str(&format!("! {reason}\n"));
+            let _ = writeln!(text, "! {reason}");
         }
         let again = alter_statements(
             &print::create_table(&phase.before),
