@@ -39,6 +39,7 @@ pub fn folder_of(path: &Path) -> PathBuf {
 /// field), is cut off, or is a link out of its folder.
 pub fn read(path: &Path) -> Result<Plan> {
     refuse_link_out(path)?;
+    refuse_special(path)?;
     let text = fs::read(path).map_err(|error| cannot_read(path, &error))?;
     let text = String::from_utf8(text)
         .map_err(|_| Refusal::new(format!("{} is no text", path.display()), NEW_PLAN))?;
@@ -65,6 +66,7 @@ pub fn write(path: &Path, plan: &Plan) -> Result<()> {
 /// A [`Refusal`] when a plan with decisions, or a file that is no plan, is there already.
 pub fn check_target(path: &Path) -> Result<()> {
     refuse_link_out(path)?;
+    refuse_special(path)?;
     if path.exists() {
         let there = read(path).map_err(|_| {
             Refusal::new(
@@ -170,6 +172,18 @@ pub(super) fn sync_folder(folder: &Path) -> std::io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// A device or pipe may be read without end, and never is a plan.
+fn refuse_special(path: &Path) -> Result<()> {
+    if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        return Err(Problem::new(
+            format!("{} is no file, and a plan is kept in one", path.display()),
+            "name a file, such as plans/next.json",
+        )
+        .into());
+    }
+    Ok(())
+}
+
 /// A link that stays within its folder is a name; one that leaves it would have `approve` write elsewhere.
 fn refuse_link_out(path: &Path) -> Result<()> {
     let is_link = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_symlink());
@@ -259,6 +273,17 @@ mod tests {
     use crate::plan::example::plan;
     use crate::refusal::{exit_code_of, remedy_of};
     use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_device_is_neither_read_nor_written() {
+        let device = Path::new("/dev/zero");
+        for error in [
+            read(device).unwrap_err(),
+            write(device, &plan()).unwrap_err(),
+        ] {
+            assert!(error.to_string().contains("is no file"), "{error:#}");
+        }
+    }
 
     #[test]
     fn a_plan_comes_back_from_its_file() {
