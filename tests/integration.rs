@@ -6,6 +6,7 @@
     reason = "a test fails by panicking; clippy does not see that helpers belong to tests"
 )]
 
+mod apply;
 mod cases;
 mod commands;
 mod connect;
