@@ -91,6 +91,24 @@ mod tests {
     }
 
     #[test]
+    fn the_example_plan_of_the_repository_is_valid() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("plans");
+        // The packaged crate has no plans.
+        let Ok(files) = std::fs::read_dir(folder) else {
+            return;
+        };
+        for path in files.flatten().map(|file| file.path()) {
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "json")
+            {
+                let plan = crate::plan::file::read(&path).unwrap();
+                crate::plan::digest::verify(&plan).unwrap();
+            }
+        }
+    }
+
+    #[test]
     fn a_plan_as_made_is_ok_and_an_absent_payload_a_warning() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.json");
