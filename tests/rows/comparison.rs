@@ -71,7 +71,7 @@ fn reported(found: &Found) -> BTreeSet<Difference> {
 }
 
 /// Writes the differences to the local table, as literals.
-fn write(server: &mut Server, outcome: &TableOutcome, table: &Table, found: &Found) {
+pub(crate) fn write(server: &mut Server, outcome: &TableOutcome, table: &Table, found: &Found) {
     let local = server.local.clone();
     server.run(&format!("USE {}", ident(&local)));
     for wanted in [RowKind::Delete, RowKind::Update, RowKind::Insert] {
@@ -111,6 +111,7 @@ fn statement(shape: &Shape, table: &Table, kind: RowKind, change: &RowChange) ->
             let encodings = shape
                 .columns
                 .iter()
+                .filter(|column| column.common())
                 .map(|column| (column.remote.name.as_str(), column.encoding))
                 .collect::<Vec<_>>();
             let hash = encode::row_hash(&encodings).sql();

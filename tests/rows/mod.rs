@@ -5,3 +5,4 @@ mod brute;
 mod comparison;
 mod random;
 mod server;
+mod shapes;
