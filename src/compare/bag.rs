@@ -23,11 +23,15 @@ const NAMED_HASHES: usize = 500;
 impl Comparison<'_> {
     /// Hands on every row of the remote as an insert, equal ones once with their number.
     pub(super) fn copy_bag(&mut self) -> Result<()> {
-        let answer = self.ask_distinct(Side::Remote, Expr::all(Vec::new()));
-        for row in answer.wait()? {
-            let copies = checksum::number(row.first())?;
-            self.remote_rows += copies;
-            self.emit_counted(RowKind::Insert, &row, (0, copies))?;
+        let select = self.distinct(Side::Remote, Expr::all(Vec::new()));
+        let step = format!("reading all rows of {} in one go", self.name(Side::Remote));
+        let mut batches = self.remote.ask_stream(step, select);
+        while let Some(rows) = batches.next()? {
+            for row in rows {
+                let copies = checksum::number(row.first())?;
+                self.remote_rows += copies;
+                self.emit_counted(RowKind::Insert, &row, (0, copies))?;
+            }
         }
         Ok(())
     }
@@ -122,7 +126,9 @@ impl Comparison<'_> {
                     within.clone(),
                     self.shape.comparison_hash(side).is_in(named),
                 ]);
-                for row in self.ask_distinct(side, filter).wait()? {
+                let select = self.distinct(side, filter);
+                let step = format!("reading rows of {}", self.name(side));
+                for row in self.worker(side).ask(step, select).wait()? {
                     let kind = match side {
                         Side::Remote => RowKind::Insert,
                         Side::Local => RowKind::Delete,
@@ -136,15 +142,13 @@ impl Comparison<'_> {
     }
 
     /// Number, comparison hash, plan hash and columns of each distinct row.
-    fn ask_distinct(&self, side: Side, filter: Expr) -> Answer<Vec<Row>> {
+    fn distinct(&self, side: Side, filter: Expr) -> Select {
         let hash = self.shape.comparison_hash(side);
         let mut columns = vec![Expr::count_all(), hash.clone(), self.shape.plan_hash(side)];
         columns.extend(self.shape.selected(side));
-        let select = Select::from(self.name(side), columns)
+        Select::from(self.name(side), columns)
             .filter(filter)
-            .group_by(vec![hash]);
-        let step = format!("reading rows of {}", self.name(side));
-        self.worker(side).ask(step, select)
+            .group_by(vec![hash])
     }
 
     fn emit_counted(&mut self, kind: RowKind, row: &Row, copies: (u64, u64)) -> Result<()> {

@@ -35,9 +35,23 @@ impl Comparison<'_> {
                 self.remote_rows += rows;
                 Ok(())
             }
-            RowKey::Columns { .. } => self.keyed(),
+            RowKey::Columns { remote, .. } => self.copy_unordered(&remote),
             RowKey::Bag => self.copy_bag(),
         }
+    }
+
+    /// Copies in one go: there is no order in which to go on after a break.
+    fn copy_unordered(&mut self, key: &KeySide) -> Result<()> {
+        let select = Select::from(self.name(Side::Remote), self.fetched(Side::Remote, key));
+        let step = format!("reading all rows of {} in one go", self.name(Side::Remote));
+        let mut batches = self.remote.ask_stream(step, select);
+        while let Some(rows) = batches.next()? {
+            self.remote_rows += rows.len() as u64;
+            for row in &rows {
+                self.emit_one_sided(Side::Remote, row, key.columns.len())?;
+            }
+        }
+        Ok(())
     }
 
     /// Hands on every row of a range that only one side has, in key order, and returns how many.

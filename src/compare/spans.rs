@@ -224,7 +224,7 @@ impl Comparison<'_> {
             }
         }
         if ordered {
-            // Local finds the boundaries, so that production need not; it does where local is missing most of it.
+            // Local finds the boundaries, so that production need not; behind local's last key the remote does.
             let side = Side::Local;
             let key = local.clone();
             return Ok(Spans::Ordered(OrderedSpans {
@@ -309,10 +309,19 @@ impl Comparison<'_> {
             Some(ahead) => ahead,
             None => self.ask_boundary(spans)?,
         };
-        let upto = match answer.wait()?.first() {
-            Some(row) => Some(key_of(row, spans.key.columns.len())?),
-            None => None,
-        };
+        let columns = spans.key.columns.len();
+        let boundary = |rows: &[Row]| rows.first().map(|row| key_of(row, columns)).transpose();
+        let mut upto = boundary(&answer.wait()?)?;
+        if upto.is_none()
+            && spans.side == Side::Local
+            && let RowKey::Columns { remote, .. } = &self.shape.key
+        {
+            // Local ends here; the remote may go on for long.
+            spans.side = Side::Remote;
+            spans.table = self.name(Side::Remote).clone();
+            spans.key = remote.clone();
+            upto = boundary(&self.ask_boundary(spans)?.0.wait()?)?;
+        }
         let after = std::mem::replace(&mut spans.after, upto.clone());
         if upto.is_some() {
             // Asked before the chunk's own checksum, so that it is known when that is done.

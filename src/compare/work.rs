@@ -4,6 +4,7 @@
 
 use crate::connect::{LocalSession, Reader, Remote, RemoteSession, Row, Side};
 use crate::sql::Read;
+use crate::value::Cell;
 use anyhow::{Result, anyhow};
 use std::sync::mpsc;
 use std::thread::Scope;
@@ -16,6 +17,16 @@ pub trait Source: Send {
     /// # Errors
     /// What the server says, or the last of the attempts' failures.
     fn rows(&mut self, step: &str, read: &Read) -> Result<Vec<Row>>;
+    /// Hands on the rows of a read as they come. One attempt: what was handed on cannot be taken back.
+    ///
+    /// # Errors
+    /// A broken stream is an error, never an end.
+    fn stream(
+        &mut self,
+        step: &str,
+        read: &Read,
+        on_row: &mut dyn FnMut(&[Cell]) -> Result<()>,
+    ) -> Result<()>;
     /// Ends the snapshot and opens the next.
     ///
     /// # Errors
@@ -34,6 +45,16 @@ impl Source for RemoteSource<'_> {
         self.remote
             .run(self.session, step, |session| session.rows(read))
     }
+    fn stream(
+        &mut self,
+        step: &str,
+        read: &Read,
+        on_row: &mut dyn FnMut(&[Cell]) -> Result<()>,
+    ) -> Result<()> {
+        self.session
+            .stream(read, on_row)
+            .map_err(|error| error.context(step.to_owned()))
+    }
     fn next_snapshot(&mut self) -> Result<()> {
         self.session.end_snapshot()?;
         let step = "opening a snapshot on the remote server";
@@ -51,10 +72,25 @@ impl Source for LocalSource<'_> {
             .rows(read)
             .map_err(|error| error.context(step.to_owned()))
     }
+    fn stream(
+        &mut self,
+        step: &str,
+        read: &Read,
+        on_row: &mut dyn FnMut(&[Cell]) -> Result<()>,
+    ) -> Result<()> {
+        self.0
+            .stream(read, on_row)
+            .map_err(|error| error.context(step.to_owned()))
+    }
     fn next_snapshot(&mut self) -> Result<()> {
         Ok(())
     }
 }
+
+/// Bytes of a batch of streamed rows.
+const BATCH_BYTES: usize = 1 << 20;
+/// Batches that wait to be taken.
+const BATCHES_AHEAD: usize = 3;
 
 type Job = Box<dyn FnOnce(&mut dyn Source) + Send>;
 
@@ -68,6 +104,33 @@ pub(super) struct Worker {
 pub(super) struct Answer<T> {
     side: Side,
     result: mpsc::Receiver<(Result<T>, Duration)>,
+}
+
+/// Rows of a read, as they come.
+pub(super) struct Batches {
+    side: Side,
+    batches: mpsc::Receiver<Result<Vec<Row>>>,
+    done: bool,
+}
+
+impl Batches {
+    /// Waits for more rows; `None` when the read has ended properly.
+    pub(super) fn next(&mut self) -> Result<Option<Vec<Row>>> {
+        while !self.done {
+            let batch = self.batches.recv().map_err(|_| {
+                anyhow!(
+                    "reading from {} ended before its end was told",
+                    self.side.server()
+                )
+            })??;
+            if batch.is_empty() {
+                self.done = true;
+            } else {
+                return Ok(Some(batch));
+            }
+        }
+        Ok(None)
+    }
 }
 
 impl Worker {
@@ -90,6 +153,43 @@ impl Worker {
     pub(super) fn ask(&self, step: String, read: impl Into<Read>) -> Answer<Vec<Row>> {
         let read = read.into();
         self.run(move |source| source.rows(&step, &read))
+    }
+
+    /// Asks for the rows of a read as they come, in batches.
+    pub(super) fn ask_stream(&self, step: String, read: impl Into<Read>) -> Batches {
+        let read = read.into();
+        let (sender, batches) = mpsc::sync_channel(BATCHES_AHEAD);
+        let job: Job = Box::new(move |source| {
+            let mut batch = Vec::new();
+            let mut bytes = 0;
+            let outcome = source.stream(&step, &read, &mut |row| {
+                bytes += row
+                    .iter()
+                    .map(|cell| 32 + cell.as_ref().map_or(0, Vec::len))
+                    .sum::<usize>();
+                batch.push(row.to_vec());
+                if bytes < BATCH_BYTES {
+                    return Ok(());
+                }
+                bytes = 0;
+                sender
+                    .send(Ok(std::mem::take(&mut batch)))
+                    .map_err(|_| anyhow!("nobody waits for the rows any more"))
+            });
+            // The end is told apart from a break: an empty batch, or the error.
+            let last = outcome.map(|()| batch);
+            let is_end = last.is_ok();
+            drop(sender.send(last));
+            if is_end {
+                drop(sender.send(Ok(Vec::new())));
+            }
+        });
+        drop(self.jobs.send(job));
+        Batches {
+            side: self.side,
+            batches,
+            done: false,
+        }
     }
 
     /// Asks for the next snapshot.

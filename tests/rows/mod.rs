@@ -6,3 +6,4 @@ mod comparison;
 mod random;
 mod server;
 mod shapes;
+mod speed;

@@ -7,6 +7,7 @@ use driftwarden::diff::rows::{RowChange, RowKind, RowSink};
 use driftwarden::schema::table::Table;
 use driftwarden::schema::{ObjectName, Vendor, parse};
 use driftwarden::sql::Read;
+use driftwarden::value::Cell;
 use std::time::Duration;
 
 pub(crate) const VENDORS: [Vendor; 2] = [Vendor::MySql, Vendor::MariaDb];
@@ -43,13 +44,19 @@ fn open(vendor: Vendor) -> LocalSession {
 }
 
 impl Server {
-    pub(crate) fn start(vendor: Vendor, name: &str) -> Self {
-        let mut server = Self {
+    /// Opens sessions for the two sides, over databases that are there.
+    pub(crate) fn open(vendor: Vendor, name: &str) -> Self {
+        Self {
             session: open(vendor),
             other: open(vendor),
             remote: format!("rows_{name}_remote"),
             local: format!("rows_{name}_local"),
-        };
+        }
+    }
+
+    /// Opens sessions for the two sides, and makes their databases anew.
+    pub(crate) fn start(vendor: Vendor, name: &str) -> Self {
+        let mut server = Self::open(vendor, name);
         for database in [server.remote.clone(), server.local.clone()] {
             server.run(&format!("DROP DATABASE IF EXISTS `{database}`"));
             server.run(&format!(
@@ -57,6 +64,10 @@ impl Server {
             ));
         }
         server
+    }
+
+    pub(crate) fn sessions(&mut self) -> (&mut LocalSession, &mut LocalSession) {
+        (&mut self.session, &mut self.other)
     }
 
     pub(crate) fn run(&mut self, sql: &str) {
@@ -173,6 +184,15 @@ impl Source for Counted<'_> {
             .map(|cell| 1 + cell.as_ref().map_or(0, Vec::len))
             .sum::<usize>();
         Ok(rows)
+    }
+    fn stream(
+        &mut self,
+        step: &str,
+        read: &Read,
+        on_row: &mut dyn FnMut(&[Cell]) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        assert!(!step.is_empty());
+        self.session.stream(read, on_row)
     }
     fn next_snapshot(&mut self) -> anyhow::Result<()> {
         Ok(())
