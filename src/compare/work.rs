@@ -109,7 +109,7 @@ pub(super) struct Answer<T> {
 /// Rows of a read, as they come.
 pub(super) struct Batches {
     side: Side,
-    batches: mpsc::Receiver<Result<Vec<Row>>>,
+    queue: mpsc::Receiver<Result<Vec<Row>>>,
     done: bool,
 }
 
@@ -117,7 +117,7 @@ impl Batches {
     /// Waits for more rows; `None` when the read has ended properly.
     pub(super) fn next(&mut self) -> Result<Option<Vec<Row>>> {
         while !self.done {
-            let batch = self.batches.recv().map_err(|_| {
+            let batch = self.queue.recv().map_err(|_| {
                 anyhow!(
                     "reading from {} ended before its end was told",
                     self.side.server()
@@ -158,7 +158,7 @@ impl Worker {
     /// Asks for the rows of a read as they come, in batches.
     pub(super) fn ask_stream(&self, step: String, read: impl Into<Read>) -> Batches {
         let read = read.into();
-        let (sender, batches) = mpsc::sync_channel(BATCHES_AHEAD);
+        let (sender, queue) = mpsc::sync_channel(BATCHES_AHEAD);
         let job: Job = Box::new(move |source| {
             let mut batch = Vec::new();
             let mut bytes = 0;
@@ -187,7 +187,7 @@ impl Worker {
         drop(self.jobs.send(job));
         Batches {
             side: self.side,
-            batches,
+            queue,
             done: false,
         }
     }

@@ -3,7 +3,7 @@
 use super::brute::{self, Rows};
 use super::random;
 use super::server::{Found, Server, Settings, VENDORS};
-use driftwarden::compare::{RowKey, Shape, TableOutcome};
+use driftwarden::compare::{Method, RowKey, Shape, TableOutcome};
 use driftwarden::diff::rows::{RowChange, RowKind};
 use driftwarden::read::encode;
 use driftwarden::schema::table::{Column, Table};
@@ -171,7 +171,7 @@ fn check(server: &mut Server, seed: u64, case: &random::Case) {
         } else {
             Duration::from_secs(30)
         },
-        keep_local: false,
+        ..Settings::default()
     };
     let (outcome, found) = server.compare(&settings);
     let table = server.table(&local);
@@ -216,4 +216,43 @@ fn differences_equal_those_of_brute_force() {
             });
         }
     });
+}
+
+#[test]
+fn a_table_that_local_lacks_is_copied_whatever_its_key() {
+    for vendor in VENDORS {
+        let mut server = Server::start(vendor, "copied");
+        for seed in 0..super::keys::KEYS.len() as u64 {
+            let case = random::case(seed, vendor);
+            let (remote, local) = (server.remote.clone(), server.local.clone());
+            server.run(&format!("USE {}", ident(&remote)));
+            server.run("DROP TABLE IF EXISTS t");
+            server.run(&case.create);
+            server.run("SET sql_mode = ''");
+            for insert in &case.remote {
+                server.run(insert);
+            }
+            server.run(
+                "SET sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'",
+            );
+            let settings = Settings {
+                local_missing: true,
+                estimated_bytes: 100_000_000,
+                ..Settings::default()
+            };
+            let (outcome, found) = server.compare(&settings);
+            assert_eq!(outcome.method, Method::Copy);
+            server.run(&format!("USE {}", ident(&local)));
+            server.run("DROP TABLE IF EXISTS t");
+            server.run(&case.create);
+            let table = server.table(&local);
+            write(&mut server, &outcome, &table, &found);
+            assert_eq!(
+                brute::dump(&mut server, &remote, &table),
+                brute::dump(&mut server, &local, &table),
+                "case {seed}: {}",
+                case.create
+            );
+        }
+    }
 }

@@ -3,6 +3,7 @@
 
 mod brute;
 mod comparison;
+mod keys;
 mod random;
 mod server;
 mod shapes;

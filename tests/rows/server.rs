@@ -93,12 +93,12 @@ impl Server {
     pub(crate) fn compare(&mut self, settings: &Settings) -> (TableOutcome, Found) {
         let (remote_name, local_name) = (self.remote.clone(), self.local.clone());
         let remote = self.table(&remote_name);
-        let local = self.table(&local_name);
+        let local = (!settings.local_missing).then(|| self.table(&local_name));
         let task = TableTask {
             remote_name: ObjectName::new(&remote_name, "t"),
             local_name: ObjectName::new(&local_name, "t"),
             remote: &remote,
-            local: Some(&local),
+            local: local.as_ref(),
             estimated_rows: settings.estimated_rows,
             estimated_bytes: settings.estimated_bytes,
             chunk_time: settings.chunk_time,
@@ -128,6 +128,7 @@ pub(crate) struct Settings {
     pub(crate) chunk_time: Duration,
     pub(crate) snapshot_time: Duration,
     pub(crate) keep_local: bool,
+    pub(crate) local_missing: bool,
 }
 
 impl Default for Settings {
@@ -138,6 +139,7 @@ impl Default for Settings {
             chunk_time: Duration::from_millis(500),
             snapshot_time: Duration::from_secs(30),
             keep_local: false,
+            local_missing: false,
         }
     }
 }

@@ -1,5 +1,11 @@
 //! How long a comparison takes beside the bare checksum query on both sides at once, over tables made beforehand.
 
+#![allow(
+    clippy::print_stderr,
+    clippy::cast_precision_loss,
+    reason = "a measurement is for reading"
+)]
+
 use super::server::{Server, Settings};
 use driftwarden::compare;
 use driftwarden::connect::Reader;
