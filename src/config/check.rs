@@ -2,7 +2,7 @@
 //! built yet.
 
 use super::rules::Patterns;
-use super::{Config, DatabaseName, Incremental, Preview, RemoteLimits, SnapshotScope};
+use super::{Config, DatabaseName, Incremental, RemoteLimits, SnapshotScope};
 use std::collections::BTreeMap;
 
 /// Databases that are the server's own.
@@ -76,10 +76,6 @@ pub fn unsupported_yet(config: &Config) -> Vec<String> {
     };
     let default = RemoteLimits::default();
     let limits = &config.remote_limits;
-    add(
-        "`plan.preview` other than \"full\"",
-        config.plan.preview != Preview::Full,
-    );
     add(
         "`mask_key_env`",
         config.mask_key_env != super::default_mask_key_env(),

@@ -135,9 +135,9 @@ fn an_error_names_the_path_what_was_found_and_what_is_expected() {
 fn what_is_not_built_yet_is_refused_and_never_ignored() {
     let text = and(
         r#""tables":{"rules":[{"match":"a","where":"1","mask":{"x":"email"},"updated_at":"u"}]},
-           "plan":{"preview":"none"},"incremental":{"overlap":"1m"},"remote_limits":{"snapshot":"database","connections":9}"#,
+           "incremental":{"overlap":"1m"},"remote_limits":{"snapshot":"database","connections":9}"#,
     );
-    insta::assert_snapshot!(error("c.json", &text), @r#"c.json: not supported yet: `tables.rules[0].where` (for `a`); `tables.rules[0].mask` (for `a`); `tables.rules[0].updated_at` (for `a`); `plan.preview` other than "full"; `remote_limits.connections`; `remote_limits.snapshot`: "database"; `incremental.overlap`"#);
+    insta::assert_snapshot!(error("c.json", &text), @r#"c.json: not supported yet: `tables.rules[0].where` (for `a`); `tables.rules[0].mask` (for `a`); `tables.rules[0].updated_at` (for `a`); `remote_limits.connections`; `remote_limits.snapshot`: "database"; `incremental.overlap`"#);
 }
 
 #[test]

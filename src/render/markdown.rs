@@ -20,6 +20,11 @@ const LISTED: usize = 200;
 /// # Errors
 /// When writing fails.
 pub fn plan(view: &View<'_>, out: &mut dyn Write) -> Result<()> {
+    let view = &View {
+        shared: true,
+        color: false,
+        ..view.clone()
+    };
     let mut page = String::new();
     head(view, &mut page);
     let mut entries = view.entries.clone();
@@ -158,11 +163,7 @@ fn not_compared(view: &View<'_>, page: &mut String) {
 
 fn details(view: &View<'_>, entry: &Entry) -> Result<String> {
     let mut shown = Vec::new();
-    let plain = View {
-        color: false,
-        ..view.clone()
-    };
-    text::entry(&plain, entry, &mut shown)?;
+    text::entry(view, entry, &mut shown)?;
     let shown = String::from_utf8_lossy(&shown).into_owned();
     // The heading's line says again what the summary says; the rest is indented for a terminal.
     let body: Vec<&str> = shown

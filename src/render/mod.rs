@@ -33,6 +33,9 @@ pub struct View<'a> {
     pub limit: u64,
     /// Whether text is coloured.
     pub color: bool,
+    /// Whether the view is handed to others (a pull request, a page): then of a plan whose previews are masked or left
+    /// out, no payload is read.
+    pub shared: bool,
 }
 
 /// How many rows of an entry text shows where nothing else is said.
@@ -47,6 +50,7 @@ impl<'a> View<'a> {
             entries: plan.entries.iter().collect(),
             limit: ROWS_SHOWN,
             color: false,
+            shared: false,
         }
     }
 
@@ -68,7 +72,16 @@ impl<'a> View<'a> {
             .collect::<Vec<_>>()
         };
         let wanted = entry.count.unwrap_or(0).min(self.limit);
-        if entry.payload.is_none() || wanted <= entry.preview.len() as u64 {
+        let is_longer = wanted > entry.preview.len() as u64;
+        let has_hash = |row: &PlanRow| row.before_hash.is_some() || row.after_hash.is_some();
+        // Masked rows have no hashes.
+        let is_full = entry.preview.first().is_some_and(has_hash);
+        let reads = if self.shared {
+            is_full && is_longer
+        } else {
+            !is_full || is_longer
+        };
+        if entry.payload.is_none() || !reads {
             return (from_plan(), None);
         }
         let Some(path) = self.path else {

@@ -200,3 +200,35 @@ fn json_is_the_plan() {
     let read: Plan = serde_json::from_slice(&out).unwrap();
     assert_eq!(read, plan);
 }
+
+#[test]
+fn what_is_shared_reads_no_payload_of_a_plan_without_values() {
+    use crate::config::Preview;
+    use crate::diff::rows::{RowChange, RowKind, RowSink};
+    use crate::plan::payload::{EntrySink, PayloadFolder};
+    for preview in [Preview::None, Preview::Masked] {
+        let guard = tempfile::tempdir().unwrap();
+        let path = guard.path().join("p.json");
+        let folder = PayloadFolder::new(guard.path());
+        let mut sink = EntrySink::new(&folder, 200, preview);
+        let email = Value::Text("ada@example.com".into());
+        let row = RowChange {
+            after: Some(vec![Value::Integer(1), email, Value::Null]),
+            after_hash: Some("a".repeat(32)),
+            ..RowChange::default()
+        };
+        sink.row(RowKind::Insert, row).unwrap();
+        let found = sink.finish(&users()).unwrap().remove(0);
+        let mut plan = plan();
+        let entry = &mut plan.entries[2];
+        (entry.count, entry.payload, entry.preview) = (Some(1), found.payload, found.preview);
+        folder.publish(&plan.id).unwrap();
+        let mut view = View::new(&plan, Some(&path));
+        view.limit = 200;
+        let mut shared = Vec::new();
+        markdown::plan(&view, &mut shared).unwrap();
+        html::plan(&view, &mut shared).unwrap();
+        assert!(!String::from_utf8(shared).unwrap().contains("ada@"));
+        assert!(text(&view).contains("ada@example.com"));
+    }
+}

@@ -27,6 +27,10 @@ const BAR: u64 = 160;
 /// # Errors
 /// When writing fails.
 pub fn plan(view: &View<'_>, out: &mut dyn Write) -> Result<()> {
+    let view = &View {
+        shared: true,
+        ..view.clone()
+    };
     let path = view
         .path
         .map_or_else(|| "PLAN".to_owned(), |path| path.display().to_string());
