@@ -131,8 +131,10 @@ mod tests {
         for place in 0..text.len() {
             let mut bytes = text.clone().into_bytes();
             bytes[place] ^= 1;
-            std::fs::write(&path, &bytes).unwrap();
-            let Ok(mut read) = file::read(&path) else {
+            let Some(mut read) = String::from_utf8(bytes)
+                .ok()
+                .and_then(|text| file::parse(&text).ok())
+            else {
                 continue;
             };
             if digest::verify(&read).is_err() {
@@ -140,7 +142,7 @@ mod tests {
             }
             harmless += 1;
             read.review = made.review.clone();
-            assert_eq!(read, made, "byte {place}: {:?}", char::from(bytes[place]));
+            assert_eq!(read, made, "byte {place}");
         }
         // White space, mostly; all of it reads as the plan that was made.
         assert!(harmless < text.len() / 3);
