@@ -362,6 +362,3 @@ fn text(row: &[crate::value::Cell], position: usize) -> Option<String> {
         .as_ref()
         .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
 }
-
-#[cfg(test)]
-mod server_tests;

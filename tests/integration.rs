@@ -13,3 +13,4 @@ mod connect;
 mod objects;
 mod rows;
 mod sandbox;
+mod schema;

@@ -10,9 +10,9 @@ use driftwarden::plan::order;
 use driftwarden::schema::{Database, ObjectKind, Vendor};
 use std::collections::{BTreeMap, BTreeSet};
 
-const VENDORS: [&str; 2] = ["mysql", "mariadb"];
+pub(crate) const VENDORS: [&str; 2] = ["mysql", "mariadb"];
 
-fn open(vendor: &str, user: Option<&str>) -> LocalSession {
+pub(crate) fn open(vendor: &str, user: Option<&str>) -> LocalSession {
     let root = std::env::var("DRIFTWARDEN_SANDBOX")
         .expect("run by `make test`, or by tests/sandbox/run.sh");
     let text = std::fs::read_to_string(format!("{root}/{vendor}.env")).unwrap();

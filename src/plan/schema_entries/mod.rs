@@ -9,9 +9,6 @@ mod depend;
 mod find;
 mod make;
 
-#[cfg(test)]
-mod server_tests;
-
 use crate::diff::schema::{self as table_diff, Phase, Surroundings, TableDiff};
 use crate::plan::{Entry, entry_id::entry_id};
 use crate::proof::{Failure, Proposal};
