@@ -100,44 +100,13 @@ pub(super) fn make(
     };
     survey::note_unsupported(&pairs, &mut findings.unsupported);
 
-    let changes = if with_schema {
-        Some(schema::changes(&pairs, &selection, config, &mut sides)?)
-    } else {
-        None
+    let mut work = Work {
+        config,
+        sides: &mut sides,
+        folder: &folder,
+        findings: &mut findings,
     };
-    let mut compared = BTreeMap::new();
-    if with_data {
-        let tables = rows::candidates(&pairs);
-        let chosen = rows::choose_or_ask(&tables, &mut selection, config, &mut sides, context)?;
-        let mut task = rows::Task {
-            config,
-            schema: with_schema,
-            sides: &mut sides,
-            folder: &folder,
-        };
-        compared = rows::compare_all(&chosen, &mut task, &mut findings.unsupported)?;
-        if let Some(changes) = changes {
-            let has_row_entries = |name: &ObjectName| {
-                compared
-                    .get(name)
-                    .is_some_and(|table: &Compared| !table.entries.is_empty())
-            };
-            let (entries, unsupported) = schema::tables(changes, &has_row_entries, &mut sides)?;
-            let mut task = rows::Task {
-                config,
-                schema: false,
-                sides: &mut sides,
-                folder: &folder,
-            };
-            rows::without_schema(&chosen, &unsupported, &mut compared, &mut task)?;
-            findings.entries.extend(entries);
-            findings.unsupported.extend(unsupported);
-        }
-    } else if let Some(changes) = changes {
-        let (entries, unsupported) = schema::tables(changes, &|_| false, &mut sides)?;
-        findings.entries.extend(entries);
-        findings.unsupported.extend(unsupported);
-    }
+    let mut compared = work.tables(&pairs, &mut selection, (with_schema, with_data), context)?;
     let snapshots = compared.values().map(|table| table.snapshots).sum();
     for table in compared.values_mut() {
         findings.entries.append(&mut table.entries);
@@ -178,6 +147,63 @@ pub(super) fn make(
         path,
         counters: sides.remote.counters(),
     })
+}
+
+/// What finding the differences of tables works with.
+struct Work<'a> {
+    config: &'a Config,
+    sides: &'a mut Sides,
+    folder: &'a PayloadFolder,
+    findings: &'a mut Findings,
+}
+
+impl Work<'_> {
+    /// Compares schemas and rows of the tables. Rows come first: whether a table's rows change decides in how many
+    /// phases its schema does; then the schema is proven, and the rows of what cannot be brought up are compared
+    /// over the columns that both sides have.
+    fn tables(
+        &mut self,
+        pairs: &[Pair],
+        selection: &mut Selection<'_>,
+        (with_schema, with_data): (bool, bool),
+        context: &mut Context<'_>,
+    ) -> Result<BTreeMap<ObjectName, Compared>> {
+        let changes = if with_schema {
+            Some(schema::changes(pairs, selection, self.config, self.sides)?)
+        } else {
+            None
+        };
+        let mut chosen = Vec::new();
+        if with_data {
+            let tables = rows::candidates(pairs);
+            chosen = rows::choose_or_ask(&tables, selection, self.config, self.sides, context)?;
+        }
+        let mut unsupported = Vec::new();
+        let mut compared =
+            rows::compare_all(&chosen, &mut self.task(with_schema), &mut unsupported)?;
+        if let Some(changes) = changes {
+            let has_row_entries = |name: &ObjectName| {
+                compared
+                    .get(name)
+                    .is_some_and(|table: &Compared| !table.entries.is_empty())
+            };
+            let (entries, stuck) = schema::tables(changes, &has_row_entries, self.sides)?;
+            rows::without_schema(&chosen, &stuck, &mut compared, &mut self.task(false))?;
+            self.findings.entries.extend(entries);
+            unsupported.extend(stuck);
+        }
+        self.findings.unsupported.append(&mut unsupported);
+        Ok(compared)
+    }
+
+    fn task(&mut self, schema: bool) -> rows::Task<'_> {
+        rows::Task {
+            config: self.config,
+            schema,
+            sides: &mut *self.sides,
+            folder: self.folder,
+        }
+    }
 }
 
 fn header(
