@@ -95,11 +95,7 @@ fn a_second_apply_is_refused_while_one_runs() {
     each(remote, "CREATE TABLE t(id INT PRIMARY KEY)", |case| {
         approved(case);
         let mut holder = case.sandbox.root(crate::sandbox::server::Side::Local);
-        let name: String = case
-            .name("db")
-            .bytes()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let name = driftwarden::value::to_hex(case.name("db").as_bytes());
         let lock = format!("driftwarden.{}", &name[..name.len().min(40)]);
         let got: Option<u8> = mysql::prelude::Queryable::query_first(
             &mut holder,
