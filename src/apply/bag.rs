@@ -5,7 +5,6 @@
 use super::rows::{Progress, Run};
 use super::table::Target;
 use super::undo::Record;
-use crate::interrupt;
 use crate::plan::row_sql::{self, Values};
 use crate::plan::{Entry, Kind, PlanRow, payload};
 use crate::read::encode;
@@ -38,7 +37,9 @@ pub(super) fn run(run: &mut Run<'_>, entry: &Entry, target: &Target<'_>) -> Resu
         if batch.len() >= BATCH_ROWS {
             self::batch(run, entry, target, &batch, &mut progress)?;
             batch.clear();
-            interrupt::check()?;
+            if run.stop()? {
+                return Ok(progress);
+            }
         }
     }
     self::batch(run, entry, target, &batch, &mut progress)?;

@@ -69,6 +69,7 @@ pub fn execute(
         plan,
         endings: BTreeMap::new(),
         outcome: Outcome::default(),
+        broken: false,
     };
     let mut grouped: Option<(Keys, Vec<Unit<'_>>)> = None;
     for entry in &entries {
@@ -77,6 +78,11 @@ pub fn execute(
             break;
         }
         if runner.endings.contains_key(&entry.id) {
+            continue;
+        }
+        if runner.broken {
+            let reason = "the connection to the local server broke before: apply again".to_owned();
+            runner.end(entry, Ending::Refused(reason), notice);
             continue;
         }
         if let Some(ending) = runner.beforehand(entry) {
@@ -114,6 +120,7 @@ struct Runner<'p> {
     plan: &'p FreshPlan,
     endings: BTreeMap<String, Ending>,
     outcome: Outcome,
+    broken: bool,
 }
 
 impl Runner<'_> {
@@ -189,8 +196,13 @@ impl Runner<'_> {
                     shared: false,
                     acting: pointing.iter().filter(|key| key.acts()).cloned().collect(),
                     pointing,
+                    interrupted: false,
                 };
-                run_entry(&mut run, entry).map(|progress| vec![progress])
+                let progress = run_entry(&mut run, entry);
+                if run.interrupted {
+                    self.outcome.interrupted = true;
+                }
+                progress.map(|progress| vec![progress])
             }
             _ => {
                 let mut run = Run {
@@ -200,17 +212,31 @@ impl Runner<'_> {
                     shared: true,
                     acting: Vec::new(),
                     pointing: Vec::new(),
+                    interrupted: false,
                 };
                 together(&mut run, &members, &tables, keys)
             }
         };
-        local.foreign_key_checks(false)?;
-        let lost = down.up(local, journal)?;
-        self.outcome.lost.extend(lost);
+        let mended = local
+            .foreign_key_checks(false)
+            .and_then(|()| down.up(local, journal));
+        match (mended, &result) {
+            (Ok(lost), _) => self.outcome.lost.extend(lost),
+            // The connection broke: nothing more can be executed, and the next apply puts back what is down.
+            (Err(_), Err(_)) => self.broken = true,
+            (Err(error), Ok(_)) => return Err(error),
+        }
         match result {
             Ok(progress) => {
                 for (entry, progress) in members.iter().zip(progress) {
-                    self.end(entry, ending(progress), notice);
+                    let ending = if self.outcome.interrupted {
+                        Ending::Interrupted {
+                            rows: progress.changed,
+                        }
+                    } else {
+                        ending(progress)
+                    };
+                    self.end(entry, ending, notice);
                 }
             }
             Err(error) if error.is::<interrupt::Interrupted>() => self.outcome.interrupted = true,

@@ -37,6 +37,11 @@ pub enum Ending {
         /// The first of them, with what was found.
         examples: Vec<String>,
     },
+    /// The user stopped it between two batches.
+    Interrupted {
+        /// Rows changed before.
+        rows: u64,
+    },
     /// Not executed, for a reason known beforehand.
     Refused(String),
     /// The server refused it, or the connection broke; nothing of it (or of its last batch) stands.

@@ -228,6 +228,7 @@ fn line(report: &Report) -> String {
                 counted(*stale)
             )
         }
+        Ending::Interrupted { rows } => format!("{id}: stopped, {} changed", counted(*rows)),
         Ending::Refused(reason) => format!("{id}: refused: {}", line_of(reason)),
         Ending::Failed(reason) => format!("{id}: failed: {}", line_of(reason)),
     }
@@ -251,7 +252,9 @@ fn print_summary(
     let mut objects = 0_u64;
     for report in &outcome.reports {
         let rows = match &report.ending {
-            Ending::Done { rows } | Ending::Stale { rows, .. } => *rows,
+            Ending::Done { rows } | Ending::Stale { rows, .. } | Ending::Interrupted { rows } => {
+                *rows
+            }
             _ => continue,
         };
         let Some(entry) = plan.entry(&report.id) else {
@@ -352,6 +355,7 @@ fn print_json(outcome: &Outcome, plan: &Plan, context: &mut Context<'_>) -> Resu
                     *rows,
                     Some(format!("{stale} rows left alone: {}", examples.join("; "))),
                 ),
+                Ending::Interrupted { rows } => ("interrupted", *rows, None),
                 Ending::Refused(reason) => ("refused", 0, Some(reason.clone())),
                 Ending::Failed(reason) => ("failed", 0, Some(reason.clone())),
             };

@@ -9,7 +9,6 @@ use super::{BATCH_BYTES, BATCH_ROWS, Progress, Run, describe, transaction, weigh
 use crate::apply::approved::ApprovedPlan;
 use crate::apply::table::Target;
 use crate::apply::undo::Record;
-use crate::interrupt;
 use crate::plan::row_sql::{self, Values};
 use crate::plan::{Entry, PlanRow, payload};
 use crate::retry::is_transient;
@@ -55,7 +54,9 @@ pub(super) fn run(run: &mut Run<'_>, entry: &Entry, target: &Target<'_>) -> Resu
                 // An apply that is run again finds its rows there, transaction after transaction.
                 careful = progress.already > before.already;
             }
-            interrupt::check()?;
+            if run.stop()? {
+                break;
+            }
         }
         Ok(progress)
     })
@@ -136,6 +137,9 @@ fn insert(
     load: &Load,
     progress: &mut Progress,
 ) -> Result<bool> {
+    if load.statements.iter().any(|(sql, _)| !run.fits(sql)) {
+        return Ok(false);
+    }
     let numbers: Vec<u64> = load.rows.iter().map(|row| row.row).collect();
     let inserted = transaction(run, entry, |run| {
         run.journal.append(&Record::Inserts {

@@ -13,7 +13,7 @@ use super::approved::ApprovedPlan;
 use super::foreign::{self, Key};
 use super::table::Target;
 use super::undo::{Journal, Record};
-use crate::connect::{LocalSession, server_code};
+use crate::connect::{LocalSession, Reader as _, server_code};
 use crate::interrupt;
 use crate::plan::{Entry, Kind, PlanRow, payload};
 use crate::value::Value;
@@ -76,6 +76,36 @@ pub(super) struct Run<'a> {
     pub(super) acting: Vec<Key>,
     /// Foreign keys that point to the table.
     pub(super) pointing: Vec<Key>,
+    /// Whether the user stopped it between two batches.
+    pub(super) interrupted: bool,
+}
+
+impl Run<'_> {
+    /// Whether to stop here, between two batches: what is committed stands.
+    ///
+    /// # Errors
+    /// `Interrupted`, where an open transaction around has to be rolled back.
+    pub(super) fn stop(&mut self) -> Result<bool> {
+        if self.shared {
+            interrupt::check()?;
+        }
+        self.interrupted = interrupt::requested();
+        Ok(self.interrupted)
+    }
+
+    /// Whether the server takes a statement of this size.
+    fn fits(&self, sql: &str) -> bool {
+        // A packet has a byte for the command, and some room is left to be sure.
+        sql.len() as u64 + 64 <= self.local.server().max_packet
+    }
+
+    fn too_large(&self, sql: &str) -> String {
+        format!(
+            "its statement has {} bytes and local's max_allowed_packet is {}: raise that, then apply again",
+            sql.len(),
+            self.local.server().max_packet
+        )
+    }
 }
 
 /// Executes an entry of rows with a key.
@@ -105,7 +135,9 @@ pub(super) fn run(run: &mut Run<'_>, entry: &Entry, target: &Target<'_>) -> Resu
             self::batch(run, entry, target, &batch, &mut progress, &mut swaps)?;
             batch.clear();
             bytes = 0;
-            interrupt::check()?;
+            if run.stop()? {
+                break;
+            }
         }
     }
     self::batch(run, entry, target, &batch, &mut progress, &mut swaps)?;

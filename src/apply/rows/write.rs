@@ -76,22 +76,30 @@ fn insert<'r>(
     let rows: Vec<&PlanRow> = todo.iter().map(|(row, _)| *row).collect();
     let values: Vec<&Values> = rows.iter().map(|row| &row.values).collect();
     let sql = row_sql::insert(&target.name, &target.extras, &values, &literal)?;
-    match run.local.execute(&sql) {
-        Ok(affected) if affected == rows.len() as u64 => written.extend(rows),
-        Ok(affected) => bail!("an INSERT of {} rows inserted {affected}", rows.len()),
-        Err(error) if concerns_a_row(&error) => {
-            for row in rows {
-                let sql = row_sql::insert(&target.name, &target.extras, &[&row.values], &literal)?;
-                match run.local.execute(&sql) {
-                    Ok(_) => written.push(row),
-                    Err(error) if concerns_a_row(&error) && !run.shared => {
-                        progress.leave(row, &in_words(&error));
-                    }
-                    Err(error) => return Err(error),
-                }
+    if run.fits(&sql) {
+        match run.local.execute(&sql) {
+            Ok(affected) if affected == rows.len() as u64 => {
+                written.extend(rows);
+                return Ok(());
             }
+            Ok(affected) => bail!("an INSERT of {} rows inserted {affected}", rows.len()),
+            Err(error) if concerns_a_row(&error) => {}
+            Err(error) => return Err(error),
         }
-        Err(error) => return Err(error),
+    }
+    for row in rows {
+        let sql = row_sql::insert(&target.name, &target.extras, &[&row.values], &literal)?;
+        if !run.fits(&sql) {
+            progress.leave(row, &run.too_large(&sql));
+            continue;
+        }
+        match run.local.execute(&sql) {
+            Ok(_) => written.push(row),
+            Err(error) if concerns_a_row(&error) && !run.shared => {
+                progress.leave(row, &in_words(&error));
+            }
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }
@@ -117,6 +125,10 @@ fn update<'r>(
             .iter()
             .map(|(name, (_, after))| (name.as_str(), after));
         let sql = row_sql::update(&target.name, &target.extras, &row.key, change, &literal)?;
+        if !run.fits(&sql) {
+            progress.leave(row, &run.too_large(&sql));
+            continue;
+        }
         match run.local.execute(&sql) {
             Ok(_) => written.push(row),
             // Another row may hold the value only until its own update: see `swap`.
