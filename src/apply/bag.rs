@@ -73,6 +73,7 @@ fn batch(
         drop(run.local.rollback());
     }
     result.with_context(|| format!("rows of {}", entry.id))?;
+    run.stand = attempt.changed;
     *progress = attempt;
     Ok(())
 }

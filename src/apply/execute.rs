@@ -105,7 +105,7 @@ pub fn execute(
             let resumed = plan.was_begun(&entry.id);
             let ending = match schema::run(local, journal, entry, resumed) {
                 Ok(()) => Ending::Done { rows: 0 },
-                Err(error) => failed(&error),
+                Err(error) => failed(&error, 0),
             };
             runner.end(entry, ending, notice);
         }
@@ -135,7 +135,7 @@ impl Runner<'_> {
             .depends_on
             .iter()
             .find_map(|id| match self.endings.get(id) {
-                Some(Ending::Failed(_)) => {
+                Some(Ending::Failed { .. }) => {
                     Some(Ending::Refused(format!("it depends on {id}, which failed")))
                 }
                 Some(Ending::Refused(_)) => Some(Ending::Refused(format!(
@@ -180,11 +180,12 @@ impl Runner<'_> {
             let lost = down.up(local, journal)?;
             self.outcome.lost.extend(lost);
             for entry in members {
-                self.end(entry, failed(&error), notice);
+                self.end(entry, failed(&error, 0), notice);
             }
             return Ok(());
         }
         let approved = self.plan.approved();
+        let mut stand = 0;
         let result = match members.as_slice() {
             [] => Ok(Vec::new()),
             [entry] if unit.len() == 1 => {
@@ -197,8 +198,10 @@ impl Runner<'_> {
                     acting: pointing.iter().filter(|key| key.acts()).cloned().collect(),
                     pointing,
                     interrupted: false,
+                    stand: 0,
                 };
                 let progress = run_entry(&mut run, entry);
+                stand = run.stand;
                 if run.interrupted {
                     self.outcome.interrupted = true;
                 }
@@ -213,6 +216,7 @@ impl Runner<'_> {
                     acting: Vec::new(),
                     pointing: Vec::new(),
                     interrupted: false,
+                    stand: 0,
                 };
                 together(&mut run, &members, &tables, keys)
             }
@@ -242,7 +246,7 @@ impl Runner<'_> {
             Err(error) if error.is::<interrupt::Interrupted>() => self.outcome.interrupted = true,
             Err(error) => {
                 for entry in members {
-                    self.end(entry, failed(&error), notice);
+                    self.end(entry, failed(&error, stand), notice);
                 }
             }
         }
@@ -369,6 +373,9 @@ fn ending(progress: Progress) -> Ending {
     }
 }
 
-fn failed(error: &anyhow::Error) -> Ending {
-    Ending::Failed(summary(error))
+fn failed(error: &anyhow::Error, rows: u64) -> Ending {
+    Ending::Failed {
+        rows,
+        reason: summary(error),
+    }
 }

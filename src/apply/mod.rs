@@ -45,7 +45,12 @@ pub enum Ending {
     /// Not executed, for a reason known beforehand.
     Refused(String),
     /// The server refused it, or the connection broke; nothing of it (or of its last batch) stands.
-    Failed(String),
+    Failed {
+        /// Rows changed by the batches before.
+        rows: u64,
+        /// What failed.
+        reason: String,
+    },
 }
 
 /// An entry's id and what became of it.
@@ -79,9 +84,12 @@ impl Outcome {
             |test: fn(&Ending) -> bool| self.reports.iter().any(|report| test(&report.ending));
         let executed = any(|ending| {
             matches!(ending, Ending::Done { .. })
-                || matches!(ending, Ending::Stale { rows: 1.., .. })
+                || matches!(
+                    ending,
+                    Ending::Stale { rows: 1.., .. } | Ending::Failed { rows: 1.., .. }
+                )
         });
-        let failed = any(|ending| matches!(ending, Ending::Failed(_))) || !self.lost.is_empty();
+        let failed = any(|ending| matches!(ending, Ending::Failed { .. })) || !self.lost.is_empty();
         let refused = any(|ending| matches!(ending, Ending::Refused(_) | Ending::Stale { .. }));
         match (executed, failed, refused) {
             (_, false, false) => 0,

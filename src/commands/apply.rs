@@ -230,7 +230,10 @@ fn line(report: &Report) -> String {
         }
         Ending::Interrupted { rows } => format!("{id}: stopped, {} changed", counted(*rows)),
         Ending::Refused(reason) => format!("{id}: refused: {}", line_of(reason)),
-        Ending::Failed(reason) => format!("{id}: failed: {}", line_of(reason)),
+        Ending::Failed { rows: 0, reason } => format!("{id}: failed: {}", line_of(reason)),
+        Ending::Failed { rows, reason } => {
+            format!("{id}: failed after {}: {}", counted(*rows), line_of(reason))
+        }
     }
 }
 
@@ -273,7 +276,7 @@ fn print_summary(
         .filter(|report| {
             matches!(
                 report.ending,
-                Ending::Stale { .. } | Ending::Refused(_) | Ending::Failed(_)
+                Ending::Stale { .. } | Ending::Refused(_) | Ending::Failed { .. }
             )
         })
         .collect();
@@ -357,7 +360,7 @@ fn print_json(outcome: &Outcome, plan: &Plan, context: &mut Context<'_>) -> Resu
                 ),
                 Ending::Interrupted { rows } => ("interrupted", *rows, None),
                 Ending::Refused(reason) => ("refused", 0, Some(reason.clone())),
-                Ending::Failed(reason) => ("failed", 0, Some(reason.clone())),
+                Ending::Failed { rows, reason } => ("failed", *rows, Some(reason.clone())),
             };
             serde_json::json!({ "id": report.id, "status": status, "rows": rows, "reason": reason })
         })

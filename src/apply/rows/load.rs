@@ -165,6 +165,7 @@ fn insert(
     match inserted {
         Ok(()) => {
             progress.changed += load.rows.len() as u64;
+            run.stand = progress.changed;
             Ok(true)
         }
         Err(error) if crate::connect::server_code(&error).is_some() && !is_transient(&error) => {

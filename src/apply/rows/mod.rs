@@ -78,6 +78,8 @@ pub(super) struct Run<'a> {
     pub(super) pointing: Vec<Key>,
     /// Whether the user stopped it between two batches.
     pub(super) interrupted: bool,
+    /// Rows changed by the batches that are committed.
+    pub(super) stand: u64,
 }
 
 impl Run<'_> {
@@ -189,6 +191,7 @@ fn batch(
         write::write(run, entry, target, &todo, &mut attempt, &mut collided)
     })
     .with_context(|| describe(entry, rows))?;
+    run.stand = attempt.changed;
     *progress = attempt;
     swaps.append(&mut collided);
     Ok(())
