@@ -18,9 +18,14 @@ use crate::refusal::{Refusal, summary};
 use crate::schema::ObjectName;
 use anyhow::{Context as _, Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 /// Told of each entry as it ends.
 pub type Notice<'a> = &'a mut dyn FnMut(&Report);
+
+/// How long a lock that is held is asked for again: the server notices the end of a killed run only when that run's last
+/// statement ends.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Takes the locks that keep two applies apart, one per local database.
 ///
@@ -34,7 +39,13 @@ pub fn lock(local: &mut LocalSession, plan: &Plan) -> Result<()> {
             .take(40)
             .collect();
         let name = format!("driftwarden.{hash}");
-        if let Some(holder) = local.lock(&name)? {
+        let patience = Instant::now() + LOCK_PATIENCE;
+        while let Some(holder) = local.lock(&name)? {
+            interrupt::check()?;
+            if Instant::now() < patience {
+                std::thread::sleep(Duration::from_millis(50));
+                continue;
+            }
             return Err(Refusal::new(
                 format!(
                     "another driftwarden is applying to the local database {} (connection {holder} of the local server)",
