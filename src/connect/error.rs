@@ -223,9 +223,10 @@ pub(super) fn login(failure: mysql::Error, place: &Place) -> Error {
             | mysql::DriverError::OldMysqlPasswordDisabled
             | mysql::DriverError::CleartextPluginDisabled,
         ) => (
-            "the account logs in by a method that driftwarden does not know",
+            // MySQL offers any method at all for an account that it does not have, so that nobody can probe for names.
+            "the account or its password is wrong, or the account logs in by a method that driftwarden does not know",
             format!(
-                "have an account made that uses caching_sha2_password or mysql_native_password, and name it in \
+                "correct `{section}.user`; or have an account made that uses caching_sha2_password or mysql_native_password, and name it in \
                  `{section}.user`"
             ),
         ),
