@@ -2,7 +2,7 @@
 //!
 //! Must never use XOR, in which pairs of equal rows cancel out: sums and counts only.
 
-use super::spans::Pace;
+use super::pace::Pace;
 use super::work::Answer;
 use super::{Comparison, hash_text};
 use crate::connect::{Row, Side};

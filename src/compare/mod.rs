@@ -7,6 +7,7 @@
 mod bag;
 mod fetch;
 mod keyed;
+mod pace;
 mod pages;
 mod resolve;
 mod shape;

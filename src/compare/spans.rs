@@ -2,6 +2,7 @@
 //!
 //! Must never leave a gap between chunks: each begins where the one before it ends, the last is open.
 
+use super::pace::{LEAST_CHUNK, Pace};
 use super::pages::key_of;
 use super::work::Answer;
 use super::{Comparison, RowKey};
@@ -14,14 +15,6 @@ use crate::sql::{Expr, Function, Select};
 use anyhow::{Context, Result};
 use std::time::Duration;
 
-/// Rows of the first chunk, before a time has been measured.
-const FIRST_CHUNK: f64 = 20_000.0;
-const LEAST_CHUNK: f64 = 1_000.0;
-const MOST_CHUNK: f64 = 500_000.0;
-/// Share of a table's bytes that the buckets' sums may take over the tunnel.
-const SUMS_SHARE: f64 = 0.0025;
-/// Bytes of one bucket's sum on the wire.
-const SUM_BYTES: f64 = 38.0;
 /// Most values that one chunk spans, so that differences of keys stay within 64 bits.
 const MOST_SPAN: i128 = 1 << 60;
 
@@ -40,60 +33,6 @@ pub(super) enum Spans {
     Ordered(OrderedSpans),
     /// The whole table at once: keys that the two servers may sort differently.
     Whole(Option<Span>),
-}
-
-/// Chunk sizes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Pace {
-    rows: f64,
-    bucket_rows: f64,
-    target: Duration,
-}
-
-impl Pace {
-    pub(super) fn new(estimated_rows: u64, estimated_bytes: u64, target: Duration) -> Self {
-        #[allow(clippy::cast_precision_loss, reason = "an estimate")]
-        let width = (estimated_bytes as f64 / estimated_rows.max(1) as f64).max(20.0);
-        Self {
-            rows: FIRST_CHUNK,
-            bucket_rows: (SUM_BYTES / (SUMS_SHARE * width)).clamp(32.0, 1000.0),
-            target,
-        }
-    }
-
-    fn learn(&mut self, rows: u64, elapsed: Duration) {
-        if rows == 0 {
-            return;
-        }
-        #[allow(clippy::cast_precision_loss, reason = "an estimate")]
-        let rows = rows as f64;
-        let seconds = elapsed.as_secs_f64().max(0.001);
-        let fitting = rows * self.target.as_secs_f64() / seconds;
-        self.rows = fitting
-            .clamp(self.rows / 4.0, self.rows * 4.0)
-            .clamp(LEAST_CHUNK, MOST_CHUNK);
-    }
-
-    /// How many buckets so many rows should be spread over.
-    pub(super) fn buckets(&self, rows: u64) -> u64 {
-        #[allow(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "an estimate, between 1 and 100,000"
-        )]
-        let count = (rows as f64 / self.bucket_rows).clamp(1.0, 100_000.0) as u64;
-        count
-    }
-
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "clamped to a small positive range"
-    )]
-    fn chunk_rows(&self) -> u64 {
-        self.rows as u64
-    }
 }
 
 /// Ranges of an integer first column.
