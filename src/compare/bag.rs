@@ -128,13 +128,16 @@ impl Comparison<'_> {
                 ]);
                 let select = self.distinct(side, filter);
                 let step = format!("reading rows of {}", self.name(side));
-                for row in self.worker(side).ask(step, select).wait()? {
-                    let kind = match side {
-                        Side::Remote => RowKind::Insert,
-                        Side::Local => RowKind::Delete,
-                    };
-                    let copies = copies(&hash_text(&row, 1)?);
-                    self.emit_counted(kind, &row, copies)?;
+                let mut batches = self.worker(side).ask_stream(step, select);
+                while let Some(rows) = batches.next()? {
+                    for row in rows {
+                        let kind = match side {
+                            Side::Remote => RowKind::Insert,
+                            Side::Local => RowKind::Delete,
+                        };
+                        let copies = copies(&hash_text(&row, 1)?);
+                        self.emit_counted(kind, &row, copies)?;
+                    }
                 }
             }
         }

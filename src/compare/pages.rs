@@ -1,18 +1,20 @@
-//! Rows that only one side has, read in pages of bounded bytes: a whole table to copy, a range that the other side lacks.
+//! Rows that only one side has, as they come: a whole table to copy, a range that the other side lacks.
 //!
-//! Must never ask for a page that may not fit into memory, and must never hand on a page before it has come whole.
+//! Must never hold a page in memory, and must never hand on a row twice: after a break it goes on behind the last.
 
+use super::work::Batches;
 use super::{Comparison, RowKey, hash_text};
-use crate::connect::{Row, Side};
+use crate::connect::{Row, Side, server_code};
 use crate::diff::rows::{RowChange, RowKind};
 use crate::read::chunk::{self, ChunkRange, Key, KeySide};
+use crate::retry::is_transient;
 use crate::sql::{Expr, Select};
 use anyhow::{Context, Result};
 
-/// Bytes that a page should have.
-const PAGE_BYTES: u64 = 4 << 20;
-/// Most rows of a page.
-const PAGE_ROWS: u64 = 20_000;
+/// Rows that one statement reads; they come in batches of bounded bytes.
+const PAGE_ROWS: u64 = 50_000;
+/// How often one table's rows are gone on with after a connection broke.
+const MOST_BREAKS: u32 = 20;
 
 /// What a row that only one side has is to become.
 fn kind_of(side: Side) -> RowKind {
@@ -64,29 +66,39 @@ impl Comparison<'_> {
         if side == Side::Local && self.task.keep_local {
             return Ok(0);
         }
-        let mut rows_a_page = self.first_page();
         let mut total = 0;
-        let mut answer = Some(self.ask_page(side, key, range, None, rows_a_page)?);
-        while let Some(waiting) = answer.take() {
-            let page = waiting.wait()?;
-            total += page.len() as u64;
-            if page.len() as u64 >= rows_a_page
-                && let Some(last) = page.last()
-            {
-                let last = key_of(last, key.columns.len())?;
-                rows_a_page = next_page(&page, rows_a_page);
-                answer = Some(self.ask_page(side, key, range, Some(&last), rows_a_page)?);
-            }
-            for row in &page {
-                self.emit_one_sided(side, row, key.columns.len())?;
+        let mut last: Option<Key> = None;
+        let mut broken = 0;
+        loop {
+            let mut batches = self.ask_page(side, key, range, last.as_ref())?;
+            let mut rows = 0;
+            let ended = loop {
+                match batches.next() {
+                    Ok(Some(batch)) => {
+                        for row in &batch {
+                            self.emit_one_sided(side, row, key.columns.len())?;
+                        }
+                        if let Some(row) = batch.last() {
+                            last = Some(key_of(row, key.columns.len())?);
+                        }
+                        rows += batch.len() as u64;
+                    }
+                    Ok(None) => break true,
+                    Err(error) if may_go_on(&error, rows) && broken < MOST_BREAKS => break false,
+                    Err(error) => return Err(error),
+                }
+            };
+            total += rows;
+            if !ended {
+                // Goes on behind the last row that was handed on, over a connection that a small read brings back.
+                broken = if rows > 0 { 0 } else { broken + 1 };
+                let select = Select::from(self.name(side), vec![Expr::integer(1)]).limit(1, 0);
+                let step = format!("going on with the rows of {}", self.name(side));
+                self.worker(side).ask(step, select).wait()?;
+            } else if rows < PAGE_ROWS {
+                return Ok(total);
             }
         }
-        Ok(total)
-    }
-
-    fn first_page(&self) -> u64 {
-        let width = self.task.estimated_bytes / self.task.estimated_rows.max(1);
-        (PAGE_BYTES / 4 / width.max(64)).clamp(10, PAGE_ROWS)
     }
 
     fn ask_page(
@@ -95,17 +107,16 @@ impl Comparison<'_> {
         key: &KeySide,
         range: &ChunkRange,
         behind: Option<&Key>,
-        rows: u64,
-    ) -> Result<super::work::Answer<Vec<Row>>> {
+    ) -> Result<Batches> {
         let mut conditions = vec![range.filter(key)?];
         if let Some(behind) = behind {
             conditions.push(chunk::after(key, behind)?);
         }
         let columns = self.fetched(side, key);
         let select = Select::from(self.name(side), columns).filter(Expr::all(conditions));
-        let select = chunk::in_key_order(select, key).limit(rows, 0);
+        let select = chunk::in_key_order(select, key).limit(PAGE_ROWS, 0);
         let step = format!("reading rows of {}", self.name(side));
-        Ok(self.worker(side).ask(step, select))
+        Ok(self.worker(side).ask_stream(step, select))
     }
 
     /// The key, the hash a plan keeps, the columns.
@@ -148,15 +159,8 @@ pub(super) fn key_of(row: &Row, columns: usize) -> Result<Key> {
         .collect()
 }
 
-/// How many rows the next page should have, from the bytes of the last.
-fn next_page(page: &[Row], rows: u64) -> u64 {
-    let bytes = page
-        .iter()
-        .flatten()
-        .map(|cell| cell.as_ref().map_or(1, Vec::len) as u64)
-        .sum::<u64>();
-    let fitting = PAGE_BYTES.saturating_mul(rows) / bytes.max(1);
-    fitting
-        .clamp((rows / 8).max(1), (rows * 4).min(PAGE_ROWS))
-        .max(1)
+/// Whether reading may go on behind the last row: the connection broke, or a statement that was getting somewhere ran
+/// into the time limit.
+fn may_go_on(error: &anyhow::Error, rows: u64) -> bool {
+    is_transient(error) || rows > 0 && matches!(server_code(error), Some(3024 | 1969))
 }
