@@ -17,7 +17,21 @@ macro_rules! cases {
 }
 
 cases! {
+    automatic_columns
+    checks_and_generated
+    column_types
+    columns_added_changed_dropped
+    data_only
+    events
+    full_diff_needs_approval
+    hostile_names
+    indexes
+    key_types
+    mariadb_features
+    mysql_features
+    not_null_after_rows
     nothing_to_do
+    routines
     rows_cascade_trap
     rows_cycle
     rows_family
@@ -55,6 +69,10 @@ cases! {
     schema_sign
     schema_tables
     schema_types
+    several_databases
+    table_globs
+    triggers
+    views
 }
 
 #[test]
