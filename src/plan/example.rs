@@ -1,9 +1,9 @@
 //! A small plan of every shape of entry, for tests of this crate.
 
 use super::{
-    DatabasePair, Decision, Entry, FORMAT_VERSION, Kind, LocalServer, Payload, Phase, Plan,
-    PlanRow, RemoteServer, Review, Risk, RowShape, Scope, ShapeColumn, Strategy, Summary,
-    TablePlan, digest, summary,
+    DatabasePair, Entry, FORMAT_VERSION, Kind, LocalServer, Payload, Phase, Plan, PlanRow,
+    RemoteServer, Review, Risk, RowShape, Scope, ShapeColumn, Strategy, Summary, TablePlan, digest,
+    summary,
 };
 use crate::schema::Unsupported;
 use crate::value::{Value, ValueKind};
@@ -124,29 +124,12 @@ fn around(entries: Vec<Entry>) -> Plan {
     }
 }
 
-/// Returns an entry with nothing in it but its name.
+/// Returns an entry with nothing in it but its name and risk.
 pub(crate) fn entry(id: &str, kind: Kind, risk: Risk) -> Entry {
     let object: Vec<&str> = id.split('.').take(2).collect();
     Entry {
-        id: id.into(),
-        kind,
-        phase: None,
-        object: object.join("."),
         risk,
-        reasons: Vec::new(),
-        needs_own_approval: false,
-        depends_on: Vec::new(),
-        sql: Vec::new(),
-        before: None,
-        after: None,
-        environment: None,
-        count: None,
-        shape: None,
-        rows: Vec::new(),
-        payload: None,
-        preview: Vec::new(),
-        row_decisions: BTreeMap::new(),
-        decision: Decision::Pending,
+        ..Entry::new(id.into(), kind, object.join("."))
     }
 }
 

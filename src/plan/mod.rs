@@ -6,6 +6,7 @@
 pub mod assemble;
 mod decisions;
 pub mod digest;
+mod entry;
 pub mod entry_id;
 #[cfg(test)]
 pub(crate) mod example;

@@ -4,12 +4,11 @@
 
 use super::entry_id::entry_id;
 use super::payload::FoundRows;
-use super::{Decision, Entry, Kind, Risk, RowShape, ShapeColumn};
+use super::{Entry, Kind, Risk, RowShape, ShapeColumn};
 use crate::compare::{RowKey, Shape};
 use crate::diff::rows::RowKind;
 use crate::read::encode;
 use crate::schema::ObjectName;
-use std::collections::BTreeMap;
 
 /// Returns a comparison's shape as it stands in a plan.
 pub fn plan_shape(shape: &Shape) -> RowShape {
@@ -53,24 +52,17 @@ pub fn row_entry(table: &ObjectName, shape: &RowShape, found: FoundRows) -> Entr
         RowKind::Insert | RowKind::Update => (Risk::Safe, Vec::new()),
     };
     Entry {
-        id: entry_id(&table.database, &table.name, what),
-        kind,
-        phase: None,
-        object: table.to_string(),
         risk,
         reasons,
-        needs_own_approval: false,
-        depends_on: Vec::new(),
-        sql: Vec::new(),
-        before: None,
-        after: None,
-        environment: None,
         count: Some(found.count),
         shape: Some(shape.clone()),
         rows: found.rows,
         payload: found.payload,
         preview: found.preview,
-        row_decisions: BTreeMap::new(),
-        decision: Decision::Pending,
+        ..Entry::new(
+            entry_id(&table.database, &table.name, what),
+            kind,
+            table.to_string(),
+        )
     }
 }

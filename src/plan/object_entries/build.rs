@@ -2,10 +2,9 @@
 
 use super::statements::{Action, entry_kind, entry_what, object_statements};
 use super::{Change, ObjectPlan, unsupported};
-use crate::plan::{Decision, Entry, Environment, Kind, Risk, entry_id};
+use crate::plan::{Entry, Environment, Kind, Risk, entry_id};
 use crate::schema::statement::{self, LexMode, tokens};
 use crate::schema::{Object, ObjectKind};
-use std::collections::BTreeMap;
 
 /// Appends the entry that creates or replaces an object.
 pub(super) fn change(change: Change<'_>, schema_entries: &[Entry], plan: &mut ObjectPlan) {
@@ -74,40 +73,23 @@ fn finish(mut entry: Entry, database: &str, object: &Object, plan: &mut ObjectPl
             return;
         }
     }
-    if let Some(table) = &object.table {
-        plan.trigger_tables
-            .insert(entry.id.clone(), format!("{database}.{table}"));
-    }
     plan.entries.push(entry);
 }
 
 fn entry(database: &str, object: &Object, action: Action) -> Entry {
     let kind = entry_kind(object.kind, action);
     Entry {
-        id: id(database, object, action),
-        kind,
-        phase: None,
-        object: format!("{database}.{}", object.name),
-        risk: Risk::Safe,
-        reasons: Vec::new(),
-        needs_own_approval: false,
-        depends_on: Vec::new(),
-        sql: Vec::new(),
-        before: None,
-        after: None,
         environment: Some(Environment {
             sql_mode: object.sql_mode.clone(),
             character_set_client: object.charset_client.clone(),
             collation_connection: object.collation_connection.clone(),
             time_zone: object.time_zone.clone(),
         }),
-        count: None,
-        shape: None,
-        rows: Vec::new(),
-        payload: None,
-        preview: Vec::new(),
-        row_decisions: BTreeMap::new(),
-        decision: Decision::Pending,
+        ..Entry::new(
+            id(database, object, action),
+            kind,
+            format!("{database}.{}", object.name),
+        )
     }
 }
 

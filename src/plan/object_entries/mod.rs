@@ -50,9 +50,6 @@ pub struct ObjectPlan {
     pub unsupported: Vec<Unsupported>,
     /// What the user should know.
     pub warnings: Vec<String>,
-    /// The table (`database.table`, local names) of each entry that is about a trigger, by the entry's id: creating
-    /// one waits for that table's row entries, or it would fire on them.
-    pub trigger_tables: BTreeMap<String, String>,
 }
 
 /// An object that local is to get, as a new one or in the place of its own.

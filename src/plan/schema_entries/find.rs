@@ -2,9 +2,8 @@
 //!
 //! Must never read "cannot be seen" as "is not there".
 
-use super::make::blank;
 use super::{Options, Pair, SchemaChanges, TableChange};
-use crate::plan::{Kind, entry_id::database_id};
+use crate::plan::{Entry, Kind, entry_id::database_id};
 use crate::schema::table::Table;
 use crate::schema::{ObjectName, TableInfo, Unsupported, print, vendor};
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,7 +49,7 @@ impl SchemaChanges {
         let text = |charset: &str, collation: &str| {
             print::database(false, &local.name, charset, collation)
         };
-        let mut entry = blank(database_id(&local.name, what), kind, local.name.clone());
+        let mut entry = Entry::new(database_id(&local.name, what), kind, local.name.clone());
         entry.sql = vec![print::database(
             local.exists,
             &local.name,

@@ -8,35 +8,10 @@ use super::{SchemaChanges, TableChange, depend, phase_names, table_id};
 use crate::diff::clause;
 use crate::diff::schema::{Phase, Surroundings, TableDiff};
 use crate::plan::entry_id::database_id;
-use crate::plan::{self, Decision, Entry, Kind, Risk};
+use crate::plan::{self, Entry, Kind, Risk};
 use crate::schema::table::Table;
 use crate::schema::{ObjectName, Unsupported, Vendor, print};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Returns an entry with nothing in it but its name.
-pub(super) fn blank(id: String, kind: Kind, object: String) -> Entry {
-    Entry {
-        id,
-        kind,
-        phase: None,
-        object,
-        risk: Risk::Safe,
-        reasons: Vec::new(),
-        needs_own_approval: false,
-        depends_on: Vec::new(),
-        sql: Vec::new(),
-        before: None,
-        after: None,
-        environment: None,
-        count: None,
-        shape: None,
-        rows: Vec::new(),
-        payload: None,
-        preview: Vec::new(),
-        row_decisions: BTreeMap::new(),
-        decision: Decision::Pending,
-    }
-}
 
 /// Returns the entries and what is unsupported.
 pub(super) fn entries(changes: SchemaChanges) -> (Vec<Entry>, Vec<Unsupported>) {
@@ -106,7 +81,7 @@ fn create(
         foreign_keys: Vec::new(),
         ..remote.clone()
     };
-    let mut entry = blank(
+    let mut entry = Entry::new(
         table_id(name, "create"),
         Kind::CreateTable,
         name.to_string(),
@@ -118,7 +93,7 @@ fn create(
     if remote.foreign_keys.is_empty() {
         return vec![Phase::Expand];
     }
-    let mut entry = blank(
+    let mut entry = Entry::new(
         table_id(name, "constrain"),
         Kind::AlterTable,
         name.to_string(),
@@ -139,7 +114,7 @@ fn alter(name: &ObjectName, diff: &TableDiff, entries: &mut Vec<Entry>) -> Vec<P
     let mut previous: Option<String> = None;
     for phase in &diff.phases {
         let (what, plan_phase) = phase_names(phase.phase);
-        let mut entry = blank(table_id(name, what), Kind::AlterTable, name.to_string());
+        let mut entry = Entry::new(table_id(name, what), Kind::AlterTable, name.to_string());
         entry.phase = Some(plan_phase);
         entry.sql = phase.sql(&name.database);
         entry.reasons = phase.reasons();
@@ -155,7 +130,7 @@ fn alter(name: &ObjectName, diff: &TableDiff, entries: &mut Vec<Entry>) -> Vec<P
 }
 
 fn drop_table(name: &ObjectName, local: &Table, estimated_rows: u64) -> Entry {
-    let mut entry = blank(table_id(name, "drop"), Kind::DropTable, name.to_string());
+    let mut entry = Entry::new(table_id(name, "drop"), Kind::DropTable, name.to_string());
     entry.risk = Risk::Destructive;
     entry.reasons = vec![format!(
         "drops table `{}` with about {estimated_rows} rows",
