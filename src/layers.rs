@@ -4,12 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Ranks of the modules at the top; what is in a folder has its folder's rank.
-const RANKS: [(&str, u8); 26] = [
+const RANKS: [(&str, u8); 27] = [
     ("value", 0),
     ("refusal", 0),
     ("schema", 0),
     ("sql", 0),
     ("interrupt", 0),
+    ("nearest", 0),
     ("config", 1),
     ("issues", 1),
     ("log", 1),

@@ -17,6 +17,7 @@ pub mod issues;
 #[cfg(test)]
 mod layers;
 pub mod log;
+pub mod nearest;
 pub mod plan;
 pub mod proof;
 pub mod read;

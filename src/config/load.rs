@@ -5,6 +5,7 @@
 
 use super::Config;
 use super::check::{check, unsupported_yet};
+use crate::nearest::nearest;
 use crate::refusal::Problem;
 use anyhow::{Context, Result, bail};
 use std::fmt::Write as _;
@@ -140,7 +141,7 @@ fn describe(path: &str, said: &str, place: Option<(usize, usize)>) -> String {
 fn humane(said: &str) -> String {
     if let Some((found, known)) = unknown_field(said) {
         let mut text = format!("unknown key `{found}`");
-        if let Some(meant) = nearest(&found, &known) {
+        if let Some(meant) = nearest(&found, known.iter().map(String::as_str)) {
             let _ = write!(text, "; did you mean `{meant}`?");
         } else if !known.is_empty() {
             let _ = write!(text, "; expected one of `{}`", known.join("`, `"));
@@ -207,21 +208,6 @@ fn unknown_field(said: &str) -> Option<(String, Vec<String>)> {
         .map(str::to_owned)
         .collect();
     Some((found.to_owned(), known))
-}
-
-/// Returns the known key that the found one was most likely meant to be.
-fn nearest<'a>(found: &str, known: &'a [String]) -> Option<&'a str> {
-    known
-        .iter()
-        .map(|key| {
-            let alike =
-                similar::TextDiff::from_chars(found.to_ascii_lowercase(), key.to_ascii_lowercase())
-                    .ratio();
-            (key, alike)
-        })
-        .filter(|(_, alike)| *alike >= 0.7)
-        .max_by(|one, other| one.1.total_cmp(&other.1))
-        .map(|(key, _)| key.as_str())
 }
 
 /// Returns what is not wrong but unsafe: a literal password that others can read, a file that others can change.

@@ -3,87 +3,12 @@
 //! Must never offer a way to put a caller's text into a statement other than as a quoted identifier or an encoded
 //! literal. The functions are a closed list, none of which writes, locks or sleeps.
 
-use super::{bytes, ident, qualified, string};
+mod walk;
+mod write;
+
+pub use super::function::Function;
+
 use crate::schema::ObjectName;
-use std::fmt::Write as _;
-
-/// The functions a read may call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Function {
-    /// `COUNT(x)`.
-    Count,
-    /// `SUM(x)`.
-    Sum,
-    /// `MIN(x)`.
-    Min,
-    /// `MAX(x)`.
-    Max,
-    /// `BIT_XOR(x)`.
-    BitXor,
-    /// `SHA2(x, bits)`.
-    Sha2,
-    /// `CONCAT(…)`.
-    Concat,
-    /// `CONCAT_WS(separator, …)`.
-    ConcatWs,
-    /// `LEFT(x, n)`.
-    Left,
-    /// `SUBSTRING(x, from, n)`.
-    Substring,
-    /// `CONV(x, from, to)`.
-    Conv,
-    /// `HEX(x)`.
-    Hex,
-    /// `UNHEX(x)`.
-    Unhex,
-    /// `POINT(x, y)`: raw IEEE bytes of doubles.
-    Point,
-    /// `LENGTH(x)`, in bytes.
-    Length,
-    /// `ISNULL(x)`.
-    IsNull,
-    /// `IFNULL(x, y)`.
-    IfNull,
-    /// `NULLIF(x, y)`.
-    NullIf,
-    /// `IF(x, y, z)`.
-    If,
-    /// `RPAD(x, n, filling)`.
-    Rpad,
-    /// `FLOOR(x)`.
-    Floor,
-    /// `CRC32(x)`: for spreading keys over buckets only, never for comparing rows (FACTS.md, finding 2).
-    Crc32,
-}
-
-impl Function {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Count => "COUNT",
-            Self::Sum => "SUM",
-            Self::Min => "MIN",
-            Self::Max => "MAX",
-            Self::BitXor => "BIT_XOR",
-            Self::Sha2 => "SHA2",
-            Self::Concat => "CONCAT",
-            Self::ConcatWs => "CONCAT_WS",
-            Self::Left => "LEFT",
-            Self::Substring => "SUBSTRING",
-            Self::Conv => "CONV",
-            Self::Hex => "HEX",
-            Self::Unhex => "UNHEX",
-            Self::Point => "POINT",
-            Self::Length => "LENGTH",
-            Self::IsNull => "ISNULL",
-            Self::IfNull => "IFNULL",
-            Self::NullIf => "NULLIF",
-            Self::If => "IF",
-            Self::Rpad => "RPAD",
-            Self::Floor => "FLOOR",
-            Self::Crc32 => "CRC32",
-        }
-    }
-}
 
 /// Binary operators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +35,24 @@ pub enum Operator {
     Modulo,
     /// `LIKE`
     Like,
+    /// `<>`
+    NotEqual,
+    /// `XOR`
+    Xor,
+    /// `*`
+    Times,
+    /// `/`
+    Divide,
+    /// `&`
+    BitAnd,
+    /// `|`
+    BitOr,
+    /// `^`
+    BitXor,
+    /// `<<`
+    ShiftLeft,
+    /// `>>`
+    ShiftRight,
 }
 
 /// Target types of a CAST.
@@ -131,6 +74,44 @@ pub enum CastType {
     Time(u32),
     /// `DATE`
     Date,
+    /// `CHAR(length) CHARACTER SET utf8mb4`
+    Chars(u32),
+    /// `BINARY(length)`
+    Bytes(u32),
+}
+
+/// What an interval is counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// `MICROSECOND`
+    Microsecond,
+    /// `SECOND`
+    Second,
+    /// `MINUTE`
+    Minute,
+    /// `HOUR`
+    Hour,
+    /// `DAY`
+    Day,
+    /// `WEEK`
+    Week,
+    /// `MONTH`
+    Month,
+    /// `QUARTER`
+    Quarter,
+    /// `YEAR`
+    Year,
+}
+
+/// The kinds of literal dates and times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// `DATE'…'`
+    Date,
+    /// `TIME'…'`
+    Time,
+    /// `TIMESTAMP'…'`
+    Timestamp,
 }
 
 /// An expression of a read.
@@ -159,7 +140,8 @@ enum Node {
     In(Box<Expr>, Vec<Expr>),
     IsNull(Box<Expr>),
     Cast(Box<Expr>, CastType),
-    ConvertToUtf8(Box<Expr>),
+    /// In a character set, whose name was checked to be a plain word.
+    Convert(Box<Expr>, String),
     /// No row of another table has these values.
     NoMatch {
         table: ObjectName,
@@ -169,6 +151,19 @@ enum Node {
     },
     /// `x * 1e0`: reads a FLOAT without loss (FACTS.md, finding 7). A sum with 0e0 would lose the sign of -0.
     AsDouble(Box<Expr>),
+    Negative(Box<Expr>),
+    /// A pattern with another escape character than the backslash.
+    LikeEscape(Box<Expr>, Box<Expr>, char),
+    /// Value, lowest, highest.
+    Between(Box<Expr>, Box<Expr>, Box<Expr>),
+    /// Value to compare with, alternatives, otherwise.
+    Case(Option<Box<Expr>>, Vec<(Expr, Expr)>, Option<Box<Expr>>),
+    /// A date moved by a number of units, forth or (`true`) back.
+    Moved(Box<Expr>, Box<Expr>, Unit, bool),
+    /// The time from one date to another.
+    Distance(Unit, Box<Expr>, Box<Expr>),
+    /// A date or time, already checked to consist of digits and `-`, `:`, `.`, a space.
+    Moment(Moment, String),
 }
 
 impl Expr {
@@ -187,11 +182,7 @@ impl Expr {
     /// A string literal given by its bytes in a character set (`_latin1 X'e9'`); the charset's name is checked to be
     /// a plain word, otherwise the literal is binary.
     pub fn in_charset(value: &[u8], charset: &str) -> Self {
-        if !charset.is_empty()
-            && charset
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        {
+        if is_word(charset) {
             Self(Node::InCharset(value.to_vec(), charset.to_owned()))
         } else {
             Self::bytes(value)
@@ -268,7 +259,16 @@ impl Expr {
     /// `CONVERT(self USING utf8mb4)`.
     #[must_use]
     pub fn to_utf8(self) -> Self {
-        Self(Node::ConvertToUtf8(Box::new(self)))
+        self.to_charset("utf8mb4")
+    }
+    /// `CONVERT(self USING charset)`; as it is where the charset's name is no plain word.
+    #[must_use]
+    pub fn to_charset(self, charset: &str) -> Self {
+        if is_word(charset) {
+            Self(Node::Convert(Box::new(self), charset.to_owned()))
+        } else {
+            self
+        }
     }
     /// Whether no row of `table` has, in the first column of each pair, what the row of `from` that is read has in the
     /// second: an anti-join, by which orphans are found.
@@ -284,155 +284,72 @@ impl Expr {
     pub fn as_double(self) -> Self {
         Self(Node::AsDouble(Box::new(self)))
     }
-
-    /// Renders the expression.
-    pub fn sql(&self) -> String {
-        let mut out = String::new();
-        self.write(&mut out);
-        out
-    }
-
-    fn write(&self, out: &mut String) {
-        match &self.0 {
-            Node::Column(name) => out.push_str(&ident(name)),
-            Node::Text(text) => out.push_str(&string(text)),
-            Node::Bytes(value) => out.push_str(&bytes(value)),
-            Node::InCharset(value, charset) => {
-                let _ = write!(out, "_{charset} {}", bytes(value));
+    /// `- self`: of a literal, the negative literal.
+    #[must_use]
+    pub fn negative(self) -> Self {
+        match self.0 {
+            Node::Integer(number) if number >= 0 => Self(Node::Integer(-number)),
+            Node::Decimal(digits) if !digits.starts_with('-') => {
+                Self(Node::Decimal(format!("-{digits}")))
             }
-            Node::Integer(value) => {
-                let _ = write!(out, "{value}");
+            Node::Double(digits, power) if !digits.starts_with('-') => {
+                Self(Node::Double(format!("-{digits}"), power))
             }
-            Node::Decimal(text) => out.push_str(text),
-            Node::Double(mantissa, exponent) => {
-                let _ = write!(out, "{mantissa}e{exponent}");
-            }
-            Node::Null => out.push_str("NULL"),
-            Node::Star => out.push('*'),
-            Node::Call(function, arguments) => {
-                out.push_str(function.name());
-                write_list(out, arguments);
-            }
-            Node::Binary(one, operator, other) => {
-                out.push('(');
-                one.write(out);
-                out.push_str(match operator {
-                    Operator::Equal => " = ",
-                    Operator::NullSafeEqual => " <=> ",
-                    Operator::Less => " < ",
-                    Operator::LessOrEqual => " <= ",
-                    Operator::Greater => " > ",
-                    Operator::GreaterOrEqual => " >= ",
-                    Operator::Plus => " + ",
-                    Operator::Minus => " - ",
-                    Operator::IntegerDivide => " DIV ",
-                    Operator::Modulo => " % ",
-                    Operator::Like => " LIKE ",
-                });
-                other.write(out);
-                out.push(')');
-            }
-            Node::All(conditions) => write_joined(out, conditions, " AND ", "TRUE"),
-            Node::Any(conditions) => write_joined(out, conditions, " OR ", "FALSE"),
-            Node::Not(inner) => {
-                out.push_str("(NOT ");
-                inner.write(out);
-                out.push(')');
-            }
-            Node::In(inner, values) => {
-                out.push('(');
-                inner.write(out);
-                out.push_str(" IN ");
-                write_list(out, values);
-                out.push(')');
-            }
-            Node::IsNull(inner) => {
-                out.push('(');
-                inner.write(out);
-                out.push_str(" IS NULL)");
-            }
-            Node::Cast(inner, target) => {
-                out.push_str("CAST(");
-                inner.write(out);
-                let _ = match target {
-                    CastType::Binary => write!(out, " AS BINARY)"),
-                    CastType::Unsigned => write!(out, " AS UNSIGNED)"),
-                    CastType::Signed => write!(out, " AS SIGNED)"),
-                    CastType::Char => write!(out, " AS CHAR CHARACTER SET utf8mb4)"),
-                    CastType::Decimal(precision, scale) => {
-                        write!(out, " AS DECIMAL({precision},{scale}))")
-                    }
-                    CastType::Datetime(fraction) => write!(out, " AS DATETIME({fraction}))"),
-                    CastType::Time(fraction) => write!(out, " AS TIME({fraction}))"),
-                    CastType::Date => write!(out, " AS DATE)"),
-                };
-            }
-            Node::ConvertToUtf8(inner) => {
-                out.push_str("CONVERT(");
-                inner.write(out);
-                out.push_str(" USING utf8mb4)");
-            }
-            Node::NoMatch {
-                table,
-                from,
-                columns,
-            } => write_no_match(out, table, from, columns),
-            Node::AsDouble(inner) => {
-                out.push('(');
-                inner.write(out);
-                out.push_str(" * 1e0)");
-            }
+            _ => Self(Node::Negative(Box::new(self))),
         }
+    }
+    /// `self LIKE pattern ESCAPE escape`.
+    #[must_use]
+    pub fn like_escaped(self, pattern: Self, escape: char) -> Self {
+        Self(Node::LikeEscape(Box::new(self), Box::new(pattern), escape))
+    }
+    /// `self BETWEEN lowest AND highest`.
+    #[must_use]
+    pub fn between(self, lowest: Self, highest: Self) -> Self {
+        Self(Node::Between(
+            Box::new(self),
+            Box::new(lowest),
+            Box::new(highest),
+        ))
+    }
+    /// `CASE value WHEN … THEN … ELSE … END`; without a value the alternatives are conditions. NULL for no alternatives.
+    pub fn case(
+        value: Option<Self>,
+        alternatives: Vec<(Self, Self)>,
+        otherwise: Option<Self>,
+    ) -> Self {
+        if alternatives.is_empty() {
+            return otherwise.unwrap_or_else(Self::null);
+        }
+        Self(Node::Case(
+            value.map(Box::new),
+            alternatives,
+            otherwise.map(Box::new),
+        ))
+    }
+    /// `DATE_ADD(self, INTERVAL amount unit)`, or `DATE_SUB`.
+    #[must_use]
+    pub fn moved(self, amount: Self, unit: Unit, back: bool) -> Self {
+        Self(Node::Moved(Box::new(self), Box::new(amount), unit, back))
+    }
+    /// `TIMESTAMPDIFF(unit, from, to)`.
+    pub fn distance(unit: Unit, from: Self, to: Self) -> Self {
+        Self(Node::Distance(unit, Box::new(from), Box::new(to)))
+    }
+    /// A literal date or time; `None` where the text holds what none does.
+    pub fn moment(kind: Moment, text: &str) -> Option<Self> {
+        let plain = !text.is_empty()
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || b"-:. ".contains(&byte));
+        plain.then(|| Self(Node::Moment(kind, text.to_owned())))
     }
 }
 
-/// Writes an anti-join, under an alias of its own for a table that refers to itself.
-fn write_no_match(
-    out: &mut String,
-    table: &ObjectName,
-    from: &ObjectName,
-    columns: &[(String, String)],
-) {
-    let _ = write!(
-        out,
-        "(NOT EXISTS (SELECT 1 FROM {} AS `referred to`",
-        qualified(table)
-    );
-    for (position, (there, here)) in columns.iter().enumerate() {
-        let joint = if position == 0 { "WHERE" } else { "AND" };
-        let _ = write!(
-            out,
-            " {joint} `referred to`.{} = {}.{}",
-            ident(there),
-            qualified(from),
-            ident(here)
-        );
-    }
-    out.push_str("))");
-}
-
-fn write_list(out: &mut String, parts: &[Expr]) {
-    out.push('(');
-    for (position, part) in parts.iter().enumerate() {
-        if position > 0 {
-            out.push_str(", ");
-        }
-        part.write(out);
-    }
-    out.push(')');
-}
-
-fn write_joined(out: &mut String, parts: &[Expr], joint: &str, empty: &str) {
-    if parts.is_empty() {
-        out.push_str(empty);
-        return;
-    }
-    out.push('(');
-    for (position, part) in parts.iter().enumerate() {
-        if position > 0 {
-            out.push_str(joint);
-        }
-        part.write(out);
-    }
-    out.push(')');
+/// Whether a name is a plain word, as those of character sets are.
+fn is_word(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

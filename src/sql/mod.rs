@@ -4,7 +4,9 @@
 //! Must never do I/O.
 
 pub mod expr;
+mod function;
 pub mod read;
+pub mod rule;
 pub mod session;
 
 pub use expr::{Expr, Function};

@@ -41,7 +41,7 @@ pub fn remote_setup(vendor: Vendor, statement_limit_ms: u64) -> String {
         format!(
             "SET SESSION character_set_results = binary, time_zone = '+00:00', sql_mode = '', \
              sql_select_limit = 18446744073709551615, net_write_timeout = 600, wait_timeout = 28800, \
-             sql_quote_show_create = 1, {limit}"
+             sql_quote_show_create = 1, div_precision_increment = 4, sql_auto_is_null = 0, {limit}"
         ),
         "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ".to_owned(),
         "SET SESSION TRANSACTION READ ONLY".to_owned(),
@@ -59,8 +59,8 @@ pub fn local_setup() -> String {
         format!(
             "SET SESSION character_set_results = binary, time_zone = '+00:00', sql_mode = {}, \
              sql_select_limit = 18446744073709551615, net_write_timeout = 600, net_read_timeout = 600, \
-             wait_timeout = 28800, lock_wait_timeout = 60, sql_quote_show_create = 1, foreign_key_checks = 0, \
-             unique_checks = 1",
+             wait_timeout = 28800, lock_wait_timeout = 60, sql_quote_show_create = 1, div_precision_increment = 4, \
+             sql_auto_is_null = 0, foreign_key_checks = 0, unique_checks = 1",
             string(LOCAL_SQL_MODE)
         ),
         "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ".to_owned(),
