@@ -11,6 +11,7 @@ use crate::connect::{LocalSession, Reader, ServerError};
 use crate::diff::clause;
 use crate::diff::schema::TableDiff;
 use crate::refusal;
+use crate::retry;
 use crate::schema::table::Table;
 use crate::schema::{ObjectName, Vendor, parse, print};
 use crate::sql::read::ServerQuestion;
@@ -264,6 +265,8 @@ impl<'a> Scratch<'a> {
     fn try_execute(&mut self, sql: &str) -> Result<Option<Failure>> {
         match self.session.execute(sql) {
             Ok(_) => Ok(None),
+            // A killed query, a lock wait, a server that shuts down say nothing about the statement.
+            Err(error) if retry::broke(&error) => Err(error),
             Err(error) => match refusal::find::<ServerError>(&error) {
                 Some(server) => Ok(Some(Failure {
                     reason: format!(

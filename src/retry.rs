@@ -23,8 +23,27 @@ impl fmt::Display for Transient {
 
 impl std::error::Error for Transient {}
 
+/// Marks an error whose step was tried again until the delays were used up: whoever tries larger steps again does not
+/// begin anew with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Exhausted(String);
+
+impl fmt::Display for Exhausted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Exhausted {}
+
 /// Returns whether trying the failed step again on a new connection may help.
 pub fn is_transient(error: &anyhow::Error) -> bool {
+    broke(error) && crate::refusal::find::<Exhausted>(error).is_none()
+}
+
+/// Returns whether a failure is of the kind that may pass, however often it was tried again already: nobody knows then
+/// what the server has done.
+pub fn broke(error: &anyhow::Error) -> bool {
     crate::refusal::find::<Transient>(error).is_some()
 }
 
@@ -57,10 +76,14 @@ pub fn attempt<T>(
             Err(error) => error,
         };
         let Some(delay) = delays.0.get(number - 1).filter(|_| is_transient(&error)) else {
-            if number > 1 {
-                return Err(error.context(format!("{step}: attempt {number} of {attempts} failed")));
-            }
-            return Err(error);
+            let said = format!("{step}: attempt {number} of {attempts} failed");
+            return Err(if number == 1 {
+                error
+            } else if is_transient(&error) {
+                error.context(Exhausted(said))
+            } else {
+                error.context(said)
+            });
         };
         number += 1;
         tracing::warn!(
@@ -149,7 +172,8 @@ mod tests {
             calls += 1;
             Err(transient())
         });
-        assert!(is_transient(&result.unwrap_err()));
+        let error = result.unwrap_err();
+        assert!(broke(&error) && !is_transient(&error));
         assert_eq!(calls, 4);
     }
 }

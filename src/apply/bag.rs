@@ -2,7 +2,7 @@
 //!
 //! Must never add or delete a copy that the counts under lock do not ask for: a second apply changes nothing.
 
-use super::rows::{Progress, Run};
+use super::rows::{Progress, Run, transaction};
 use super::table::Target;
 use super::undo::Record;
 use crate::plan::row_sql::{self, Values};
@@ -57,22 +57,11 @@ fn batch(
         return Ok(());
     }
     let mut attempt = progress.clone();
-    if !run.shared {
-        run.local.begin()?;
-    }
-    let result = change(run, entry, target, rows, &mut attempt).and_then(|()| {
-        if !run.shared {
-            run.local.commit()?;
-            run.journal.append(&Record::Committed {
-                entry: entry.id.clone(),
-            })?;
-        }
-        Ok(())
-    });
-    if result.is_err() && !run.shared {
-        drop(run.local.rollback());
-    }
-    result.with_context(|| format!("rows of {}", entry.id))?;
+    transaction(run, entry, |run| {
+        attempt = progress.clone();
+        change(run, entry, target, rows, &mut attempt)
+    })
+    .with_context(|| format!("rows of {}", entry.id))?;
     run.stand = attempt.changed;
     *progress = attempt;
     Ok(())

@@ -18,14 +18,9 @@ use crate::refusal::{Refusal, summary};
 use crate::schema::ObjectName;
 use anyhow::{Context as _, Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
 
 /// Told of each entry as it ends.
 pub type Notice<'a> = &'a mut dyn FnMut(&Report);
-
-/// How long a lock that is held is asked for again: the server notices the end of a killed run only when that run's last
-/// statement ends.
-const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Takes the locks that keep two applies apart, one per local database.
 ///
@@ -39,13 +34,8 @@ pub fn lock(local: &mut LocalSession, plan: &Plan) -> Result<()> {
             .take(40)
             .collect();
         let name = format!("driftwarden.{hash}");
-        let patience = Instant::now() + LOCK_PATIENCE;
-        while let Some(holder) = local.lock(&name)? {
-            interrupt::check()?;
-            if Instant::now() < patience {
-                std::thread::sleep(Duration::from_millis(50));
-                continue;
-            }
+        let step = "taking the lock of the local database";
+        if let Some(holder) = local.again(step, |local| local.lock_patiently(&name))? {
             return Err(Refusal::new(
                 format!(
                     "another driftwarden is applying to the local database {} (connection {holder} of the local server)",
@@ -100,7 +90,8 @@ pub fn execute(
             runner.end(entry, ending, notice);
         } else if entry.kind.is_rows() {
             if grouped.is_none() {
-                grouped = Some(group(local, plan, &entries)?);
+                let step = "reading the foreign keys around the rows";
+                grouped = Some(local.again(step, |local| group(local, plan, &entries))?);
             }
             let Some((keys, units)) = &grouped else {
                 continue;
@@ -114,8 +105,18 @@ pub fn execute(
             runner.unit(unit, keys, local, journal, notice)?;
         } else {
             let resumed = plan.was_begun(&entry.id);
-            let ending = match schema::run(local, journal, entry, resumed) {
+            let ran = local.patience().run(&entry.id, |first| {
+                if !first {
+                    local.renew()?;
+                }
+                schema::run(local, journal, entry, resumed || !first)
+            });
+            let ending = match ran {
                 Ok(()) => Ending::Done { rows: 0 },
+                Err(error) if error.is::<interrupt::Interrupted>() => {
+                    runner.outcome.interrupted = true;
+                    break;
+                }
                 Err(error) => failed(&error, 0),
             };
             runner.end(entry, ending, notice);
@@ -195,45 +196,35 @@ impl Runner<'_> {
             }
             return Ok(());
         }
-        let approved = self.plan.approved();
         let mut stand = 0;
-        let result = match members.as_slice() {
-            [] => Ok(Vec::new()),
-            [entry] if unit.len() == 1 => {
-                let pointing = keys.pointing_to(&object_of(entry)?);
-                let mut run = Run {
-                    approved,
-                    local,
-                    journal,
-                    shared: false,
-                    acting: pointing.iter().filter(|key| key.acts()).cloned().collect(),
-                    pointing,
-                    interrupted: false,
-                    stand: 0,
-                };
-                let progress = run_entry(&mut run, entry);
-                stand = run.stand;
-                if run.interrupted {
-                    self.outcome.interrupted = true;
+        let result = local.patience().run(&names(&members), |first| {
+            if !first {
+                local.renew()?;
+            }
+            let mut run = Run {
+                approved: self.plan.approved(),
+                local: &mut *local,
+                journal: &mut *journal,
+                shared: unit.len() > 1,
+                acting: Vec::new(),
+                pointing: Vec::new(),
+                interrupted: false,
+                stand: 0,
+            };
+            let progress = run_members(&mut run, &members, &tables, keys);
+            self.outcome.interrupted |= run.interrupted;
+            let before = stand;
+            stand += run.stand;
+            // What an earlier attempt committed is found done by the next.
+            progress.map(|mut progress| {
+                if let [alone] = progress.as_mut_slice() {
+                    alone.changed += before;
                 }
-                progress.map(|progress| vec![progress])
-            }
-            _ => {
-                let mut run = Run {
-                    approved,
-                    local,
-                    journal,
-                    shared: true,
-                    acting: Vec::new(),
-                    pointing: Vec::new(),
-                    interrupted: false,
-                    stand: 0,
-                };
-                together(&mut run, &members, &tables, keys)
-            }
-        };
+                progress
+            })
+        });
         let mended = local
-            .foreign_key_checks(false)
+            .again("going on", |local| local.foreign_key_checks(false))
             .and_then(|()| down.up(local, journal));
         match (mended, &result) {
             (Ok(lost), _) => self.outcome.lost.extend(lost),
@@ -263,6 +254,33 @@ impl Runner<'_> {
         }
         Ok(())
     }
+}
+
+fn run_members(
+    run: &mut Run<'_>,
+    members: &[&Entry],
+    tables: &BTreeSet<ObjectName>,
+    keys: &Keys,
+) -> Result<Vec<Progress>> {
+    match members {
+        [] => Ok(Vec::new()),
+        [entry] if !run.shared => {
+            run.pointing = keys.pointing_to(&object_of(entry)?);
+            run.acting = run
+                .pointing
+                .iter()
+                .filter(|key| key.acts())
+                .cloned()
+                .collect();
+            run_entry(run, entry).map(|progress| vec![progress])
+        }
+        _ => together(run, members, tables, keys),
+    }
+}
+
+fn names(entries: &[&Entry]) -> String {
+    let ids: Vec<&str> = entries.iter().map(|entry| entry.id.as_str()).collect();
+    ids.join(", ")
 }
 
 fn run_entry(run: &mut Run<'_>, entry: &Entry) -> Result<Progress> {
@@ -322,11 +340,7 @@ fn all_of(
                 key.child,
                 key.parent,
                 key.constraint.name,
-                members
-                    .iter()
-                    .map(|entry| entry.id.as_str())
-                    .collect::<Vec<_>>()
-                    .join(", ")
+                names(members)
             );
         }
     }

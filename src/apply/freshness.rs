@@ -263,17 +263,31 @@ fn judge_database(entry: &Entry, database: Option<&Database>) -> Verdict {
     }
 }
 
-/// Returns whether the object of an entry is there.
+/// Returns the text of an entry's object (or database) as it is now; `None` when it is not there.
 ///
 /// # Errors
 /// What the server says.
-pub(super) fn exists(local: &mut LocalSession, entry: &Entry, name: &ObjectName) -> Result<bool> {
-    let databases = introspect::databases(local, std::slice::from_ref(&name.database))?;
-    Ok(object_kind(entry.kind).is_some_and(|kind| {
-        databases
-            .iter()
-            .any(|database| database.objects.contains_key(&(kind, name.name.clone())))
-    }))
+pub(super) fn text_now(
+    local: &mut LocalSession,
+    entry: &Entry,
+    name: &ObjectName,
+) -> Result<Option<String>> {
+    let mut databases = introspect::databases(local, std::slice::from_ref(&name.database))?;
+    let Some(mut database) = databases.pop().filter(|database| database.exists) else {
+        return Ok(None);
+    };
+    Ok(match object_kind(entry.kind) {
+        Some(kind) => database
+            .objects
+            .remove(&(kind, name.name.clone()))
+            .map(|object| object.create),
+        None => Some(print::database(
+            false,
+            &database.name,
+            &database.charset,
+            &database.collation,
+        )),
+    })
 }
 
 fn same_server(plan: &Plan, local: &LocalSession) -> Result<()> {
@@ -338,7 +352,10 @@ fn read_local(plan: &Plan, local: &mut LocalSession) -> Result<BTreeMap<String, 
         .into());
     }
     let names: Vec<String> = names.into_iter().collect();
-    let databases = introspect::databases(local, &names).context("reading the local schema")?;
+    let step = "reading the local schema";
+    let databases = local
+        .again(step, |local| introspect::databases(local, &names))
+        .context(step)?;
     Ok(names.into_iter().zip(databases).collect())
 }
 

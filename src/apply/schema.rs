@@ -4,6 +4,7 @@
 //! than the entry's `before`.
 
 use super::foreign;
+use super::freshness::text_now;
 use super::table::{model_of, object_of};
 use super::undo::{Journal, Record};
 use crate::connect::{LocalSession, ObjectEnvironment, Reader};
@@ -56,13 +57,19 @@ pub(super) fn run(
             table(local, journal, entry, &name, resumed)
         }
         Kind::CreateDatabase | Kind::AlterDatabase => {
+            if resumed {
+                let now = text_now(local, entry, &name)?;
+                if now == entry.after || now.is_some() && entry.kind == Kind::CreateDatabase {
+                    return committed(journal, entry);
+                }
+            }
             announce(journal, entry)?;
             for statement in statements(entry, local)? {
                 local.execute(&statement)?;
             }
             committed(journal, entry)
         }
-        _ => object(local, journal, entry, &name),
+        _ => object(local, journal, entry, &name, resumed),
     }
 }
 
@@ -219,11 +226,19 @@ fn object(
     journal: &mut Journal,
     entry: &Entry,
     name: &ObjectName,
+    resumed: bool,
 ) -> Result<()> {
     let mut sql = statements(entry, local)?;
-    if sql.len() > 1 && !super::freshness::exists(local, entry, name)? {
-        // Killed between DROP and CREATE, or taken down and not put back.
-        sql.remove(0);
+    if sql.len() > 1 || resumed {
+        let now = text_now(local, entry, name)?;
+        if resumed && now == entry.after {
+            // The answer to the last statement was lost.
+            return committed(journal, entry);
+        }
+        if sql.len() > 1 && now.is_none() {
+            // Killed between DROP and CREATE, or taken down and not put back.
+            sql.remove(0);
+        }
     }
     announce(journal, entry)?;
     let environment = entry.environment.clone().unwrap_or_default();

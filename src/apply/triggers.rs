@@ -4,7 +4,7 @@
 //! triggers did. Must never drop one before the way back is on disk.
 
 use super::undo::{self, Journal, Record};
-use crate::connect::{LocalSession, ObjectEnvironment, Reader as _};
+use crate::connect::{LocalSession, ObjectEnvironment, Reader as _, server_code};
 use crate::introspect;
 use crate::refusal::summary;
 use crate::schema::{Object, ObjectKind, ObjectName};
@@ -13,6 +13,9 @@ use crate::sql::{Read, qualified};
 use anyhow::{Context as _, Result};
 use std::collections::BTreeSet;
 use std::path::Path;
+
+/// The server's error number for a trigger of that name.
+const ALREADY_THERE: u16 = 1359;
 
 /// Triggers that are down, in the order in which they are put back.
 #[derive(Debug, Default)]
@@ -38,10 +41,14 @@ fn take_down(
 ) -> Result<()> {
     let names: BTreeSet<String> = tables.iter().map(|table| table.database.clone()).collect();
     let names: Vec<String> = names.into_iter().collect();
-    if !any(local, &names, tables)? {
+    let step = "reading the triggers of local";
+    if !local.again(step, |local| any(local, &names, tables))? {
         return Ok(());
     }
-    for database in introspect::databases(local, &names).context("reading the triggers of local")? {
+    let databases = local
+        .again(step, |local| introspect::databases(local, &names))
+        .context(step)?;
+    for database in databases {
         let mut triggers: Vec<&Object> = database
             .objects
             .values()
@@ -66,10 +73,11 @@ fn take_down(
             })?;
             down.0.push((database.name.clone(), trigger.clone()));
             let name = ObjectName::new(&database.name, &trigger.name);
-            if let Err(error) = local.execute(&format!("DROP TRIGGER {}", qualified(&name))) {
+            let sql = format!("DROP TRIGGER IF EXISTS {}", qualified(&name));
+            if let Err(error) = local.again(&sql, |local| local.execute(&sql)) {
                 down.0.pop();
                 // After a broken connection no one knows: the record keeps the way back.
-                if !crate::retry::is_transient(&error) {
+                if !crate::retry::broke(&error) {
                     journal.append(&Record::TriggerUp {
                         database: name.database.clone(),
                         name: name.name.clone(),
@@ -125,7 +133,7 @@ impl Down {
 
 /// What a server says against a trigger, in words; a broken connection stays an error.
 fn refused(error: anyhow::Error) -> Result<String> {
-    if crate::retry::is_transient(&error) {
+    if crate::retry::broke(&error) {
         return Err(error);
     }
     Ok(summary(&error))
@@ -212,17 +220,24 @@ fn taken_down(records: &[Record]) -> Vec<(String, Object)> {
 }
 
 fn put_back(local: &mut LocalSession, database: &str, trigger: &Object) -> Result<()> {
-    local.set_environment(&ObjectEnvironment {
-        sql_mode: trigger.sql_mode.clone(),
-        charset_client: trigger.charset_client.clone(),
-        collation_connection: trigger.collation_connection.clone(),
-        database: database.to_owned(),
-        ..ObjectEnvironment::default()
-    })?;
-    let created = local
-        .execute(&trigger.create)
-        .map(drop)
-        .with_context(|| format!("putting back the trigger {database}.{}", trigger.name));
-    local.reset_environment()?;
-    created
+    let step = format!("putting back the trigger {database}.{}", trigger.name);
+    local.patience().run(&step, |first| {
+        if !first {
+            local.renew()?;
+        }
+        local.set_environment(&ObjectEnvironment {
+            sql_mode: trigger.sql_mode.clone(),
+            charset_client: trigger.charset_client.clone(),
+            collation_connection: trigger.collation_connection.clone(),
+            database: database.to_owned(),
+            ..ObjectEnvironment::default()
+        })?;
+        let created = local.execute(&trigger.create).map(drop);
+        local.reset_environment()?;
+        match created {
+            // The answer to the first attempt was lost.
+            Err(error) if !first && server_code(&error) == Some(ALREADY_THERE) => Ok(()),
+            created => created.with_context(|| step.clone()),
+        }
+    })
 }

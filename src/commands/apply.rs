@@ -53,7 +53,7 @@ pub(super) fn apply(
     payloads_fit(&approved)?;
     let plan = approved.plan().clone();
 
-    let mut local = LocalSession::open(&config.local)?;
+    let mut local = LocalSession::open_patiently(config, setup::notice(context))?;
     if !args.dry_run {
         execute::lock(&mut local, &plan)?;
     }
@@ -71,7 +71,9 @@ pub(super) fn apply(
             .iter()
             .map(|pair| pair.local.clone())
             .collect();
-        lost = triggers::restore(&mut local, path, &names)?;
+        lost = local.again("putting back triggers that are down", |local| {
+            triggers::restore(local, path, &names)
+        })?;
     }
     let fresh = FreshPlan::check(approved, &mut local, remote.as_ref(), records)?;
     if args.dry_run {

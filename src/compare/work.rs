@@ -56,20 +56,21 @@ impl Source for RemoteSource<'_> {
             .map_err(|error| error.context(step.to_owned()))
     }
     fn next_snapshot(&mut self) -> Result<()> {
-        self.session.end_snapshot()?;
+        // A connection that breaks only now harms nothing: the next snapshot is opened on another.
+        drop(self.session.end_snapshot());
         let step = "opening a snapshot on the remote server";
         self.remote
             .run(self.session, step, RemoteSession::start_snapshot)
     }
 }
 
-/// The local server: one attempt.
+/// The local server: tried again along the configured delays.
 pub(super) struct LocalSource<'a>(pub(super) &'a mut LocalSession);
 
 impl Source for LocalSource<'_> {
     fn rows(&mut self, step: &str, read: &Read) -> Result<Vec<Row>> {
         self.0
-            .rows(read)
+            .again(step, |session| session.rows(read))
             .map_err(|error| error.context(step.to_owned()))
     }
     fn stream(

@@ -4,21 +4,59 @@
 
 use super::error::Place;
 use super::login;
+use super::watch::Way;
 use super::wire::{Gone, Tally, Wire};
-use super::{Reader, Row, ServerInfo, Side};
-use crate::config;
+use super::{Notice, Reader, Row, ServerInfo, Side};
 use crate::config::secret::Secret;
+use crate::config::{self, Config};
+use crate::interrupt;
 use crate::refusal::{Problem, Refusal};
+use crate::retry::{self, Delays};
 use crate::sql::{Read, Select, session};
 use crate::value::Cell;
 use anyhow::{Context, Result, bail};
+use std::fmt;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a lock that is held is asked for again: the server notices the end of a killed run, or of a connection of
+/// our own that broke, only when its last statement ends.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A session on the local server. Opens with `foreign_key_checks` off: see [`LocalSession::foreign_key_checks`].
-#[derive(Debug)]
 pub struct LocalSession {
     wire: Wire,
+    settings: config::Local,
+    patience: Patience,
+    /// Named locks that are held, taken again with a new connection.
+    locks: Vec<String>,
+    foreign_key_checks: bool,
+}
+
+/// How often a step on the local server is tried again, and who is told.
+#[derive(Clone)]
+pub struct Patience(Option<(Delays, Notice)>);
+
+impl Patience {
+    /// Runs a step along `retry.delays` while it fails for a reason that may pass; `f` is told whether this is its first
+    /// attempt. Before any further one it must call [`LocalSession::renew`].
+    ///
+    /// # Errors
+    /// The step's own error when trying again cannot mend it, or the last one when the delays are used up.
+    pub fn run<T>(&self, step: &str, mut f: impl FnMut(bool) -> Result<T>) -> Result<T> {
+        let Some((delays, notice)) = &self.0 else {
+            return f(true);
+        };
+        let mut first = true;
+        retry::attempt(delays, step, &**notice, || f(std::mem::take(&mut first)))
+    }
+}
+
+impl fmt::Debug for LocalSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.wire.fmt(f)
+    }
 }
 
 /// What a stored object remembers of the session that creates it.
@@ -37,50 +75,89 @@ pub struct ObjectEnvironment {
 }
 
 impl LocalSession {
-    /// Logs in.
+    /// Logs in, once.
     ///
     /// # Errors
     /// A [`Refusal`] for a host that is not loopback, otherwise what is wrong with the login and the remedy.
     pub fn open(local: &config::Local) -> Result<Self> {
-        let password = local.password_source().read()?;
-        let opts = login::options(&local.user, password.as_ref().map(Secret::reveal), None);
-        let (opts, at) = match (&local.socket, &local.host) {
-            (Some(socket), None) => {
-                let path = socket.to_string_lossy().into_owned();
-                let at = format!("socket {path}");
-                (opts.socket(Some(path)), at)
-            }
-            (None, Some(host)) => {
-                let port = local.port.unwrap_or(3306);
-                let address = address(host, port, local.allow_non_loopback)?;
-                let at = format!("{host}:{port}");
-                (
-                    opts.ip_or_hostname(Some(address.to_string()))
-                        .tcp_port(port),
-                    at,
-                )
-            }
-            _ => bail!(Problem::new(
-                "`local` names neither a socket nor a host, or both",
-                "set either `local.socket`, or `local.host` and `local.port`",
-            )),
-        };
-        let place = Place {
-            side: Side::Local,
-            server: format!("the local server at {at}, as user {}", local.user),
-            section: "local",
-            forward_failure: None,
-        };
-        let wire = login::open(opts, &place, Arc::new(Tally::default()), |_| {
-            session::local_setup()
-        })
-        .map_err(|failure| failure.describe(&place))?;
+        let wire = login(local)?;
         tracing::info!(
             server = wire.info.display.as_str(),
             identity = wire.info.identity.as_str(),
             "connected to the local server"
         );
-        Ok(Self { wire })
+        Ok(Self {
+            wire,
+            settings: local.clone(),
+            patience: Patience(None),
+            locks: Vec::new(),
+            foreign_key_checks: false,
+        })
+    }
+
+    /// Logs in; what may pass is tried again along `retry.delays`, here and in [`LocalSession::again`].
+    ///
+    /// # Errors
+    /// As for [`LocalSession::open`].
+    pub fn open_patiently(config: &Config, notice: Notice) -> Result<Self> {
+        let delays = Delays::new(config.retry.delays.iter().map(|delay| delay.0));
+        let step = "connecting to the local server";
+        let mut session = retry::attempt(&delays, step, &*notice, || Self::open(&config.local))?;
+        session.patience = Patience(Some((delays, notice)));
+        Ok(session)
+    }
+
+    /// Runs a step, and runs it again along `retry.delays` while it fails for a reason that may pass (a broken
+    /// connection, a deadlock, a lock wait); each time over a new connection where the last one broke. The step must
+    /// begin anew: a transaction that was open is rolled back.
+    ///
+    /// # Errors
+    /// The step's own error when trying again cannot mend it, or the last one when the delays are used up.
+    pub fn again<T>(&mut self, step: &str, mut f: impl FnMut(&mut Self) -> Result<T>) -> Result<T> {
+        self.patience().run(step, |first| {
+            if !first {
+                self.renew()?;
+            }
+            f(self)
+        })
+    }
+
+    /// Returns how often a step is tried again, for steps that need more than the session.
+    pub fn patience(&self) -> Patience {
+        self.patience.clone()
+    }
+
+    /// Connects again where the connection broke: with the locks that were held, and the session's settings.
+    ///
+    /// # Errors
+    /// As for [`LocalSession::open`]; when another server answers, or another connection has taken a lock meanwhile.
+    pub fn renew(&mut self) -> Result<()> {
+        if self.wire.gone == Gone::No {
+            return Ok(());
+        }
+        let mut wire = login(&self.settings)?;
+        login::same_as_before(&self.wire.info, &wire.info)?;
+        // Connection ids grow until the server restarts: a smaller one of ours means that the old one is another's.
+        if wire.connection_id > self.wire.connection_id {
+            drop(wire.execute(&session::kill_connection(self.wire.connection_id)));
+        }
+        tracing::info!(
+            before = self.wire.connection_id,
+            now = wire.connection_id,
+            "connected to the local server again"
+        );
+        self.wire = wire;
+        for name in self.locks.clone() {
+            if let Some(holder) = self.lock_within(&name, LOCK_PATIENCE)? {
+                bail!(Problem::new(
+                    format!(
+                        "while the connection to the local server was down, connection {holder} took the lock {name}"
+                    ),
+                    "wait until the other driftwarden has ended, then run the command again",
+                ));
+            }
+        }
+        self.foreign_key_checks(self.foreign_key_checks)
     }
 
     /// Executes one statement and returns the rows affected. The server's error number is in the chain as
@@ -138,6 +215,9 @@ impl LocalSession {
         for _ in 0..3 {
             let got = self.wire.one_row(&session::get_lock(name))?;
             if login::text(&got, 0) == "1" {
+                if !self.locks.iter().any(|held| held == name) {
+                    self.locks.push(name.to_owned());
+                }
                 return Ok(None);
             }
             let holder = self.wire.one_row(&session::lock_holder(name))?;
@@ -149,11 +229,33 @@ impl LocalSession {
         bail!("the lock {name} of the local server could not be taken")
     }
 
+    /// As [`LocalSession::lock`], but waits a while for a holder that is about to end.
+    ///
+    /// # Errors
+    /// As for [`LocalSession::execute`]; `Interrupted`.
+    pub fn lock_patiently(&mut self, name: &str) -> Result<Option<u64>> {
+        self.lock_within(name, LOCK_PATIENCE)
+    }
+
+    fn lock_within(&mut self, name: &str, patience: Duration) -> Result<Option<u64>> {
+        let until = Instant::now() + patience;
+        loop {
+            match self.lock(name)? {
+                Some(_) if Instant::now() < until => {
+                    interrupt::check()?;
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                ended => return Ok(ended),
+            }
+        }
+    }
+
     /// Gives a named lock back.
     ///
     /// # Errors
     /// As for [`LocalSession::execute`].
     pub fn unlock(&mut self, name: &str) -> Result<()> {
+        self.locks.retain(|held| held != name);
         self.wire.sets(&session::release_lock(name)).map(drop)
     }
 
@@ -162,6 +264,7 @@ impl LocalSession {
     /// # Errors
     /// As for [`LocalSession::execute`].
     pub fn foreign_key_checks(&mut self, on: bool) -> Result<()> {
+        self.foreign_key_checks = on;
         self.wire.execute(session::foreign_key_checks(on)).map(drop)
     }
 
@@ -209,6 +312,7 @@ impl LocalSession {
     /// # Errors
     /// As for [`LocalSession::execute`].
     pub fn reset_environment(&mut self) -> Result<()> {
+        self.foreign_key_checks = false;
         self.wire.execute(&session::local_setup()).map(drop)
     }
 }
@@ -229,6 +333,47 @@ impl Reader for LocalSession {
     fn sets(&mut self, read: &Read) -> Result<Vec<Vec<Row>>> {
         self.wire.sets(&read.sql())
     }
+}
+
+/// Logs in and sets the session up.
+fn login(local: &config::Local) -> Result<Wire> {
+    let password = local.password_source().read()?;
+    let opts = login::options(&local.user, password.as_ref().map(Secret::reveal), None);
+    let (opts, at) = match (&local.socket, &local.host) {
+        (Some(socket), None) => {
+            let path = socket.to_string_lossy().into_owned();
+            let at = format!("socket {path}");
+            (opts.socket(Some(path)), at)
+        }
+        (None, Some(host)) => {
+            let port = local.port.unwrap_or(3306);
+            let address = address(host, port, local.allow_non_loopback)?;
+            let at = format!("{host}:{port}");
+            (
+                opts.ip_or_hostname(Some(address.to_string()))
+                    .tcp_port(port),
+                at,
+            )
+        }
+        _ => bail!(Problem::new(
+            "`local` names neither a socket nor a host, or both",
+            "set either `local.socket`, or `local.host` and `local.port`",
+        )),
+    };
+    let place = Place {
+        side: Side::Local,
+        server: format!("the local server at {at}, as user {}", local.user),
+        section: "local",
+        forward_failure: None,
+    };
+    let way: Way = {
+        let opts = opts.clone();
+        Arc::new(move || Ok(opts.clone()))
+    };
+    login::open(opts, way, &place, Arc::new(Tally::default()), |_| {
+        session::local_setup()
+    })
+    .map_err(|failure| failure.describe(&place))
 }
 
 /// Returns the address to connect to: a loopback one, unless others are allowed.

@@ -1,6 +1,7 @@
 //! Logs in and sets a session up: settings, identity, proof that the remote session is read-only.
 
 use super::error::{self, Place};
+use super::watch::Way;
 use super::wire::{Tally, Wire};
 use super::{Row, ServerInfo, Side};
 use crate::refusal::{Problem, Refusal};
@@ -37,11 +38,12 @@ pub(super) fn options(
 /// Logs in and sets the session up.
 pub(super) fn open(
     opts: OptsBuilder,
+    way: Way,
     place: &Place,
     tally: Arc<Tally>,
     setup: impl Fn(Vendor) -> String,
 ) -> Result<Wire, LoginFailure> {
-    let mut wire = Wire::login(opts, place, tally).map_err(LoginFailure::Login)?;
+    let mut wire = Wire::login(opts, way, place, tally).map_err(LoginFailure::Login)?;
     prepare(&mut wire, place.side, setup)
         .with_context(|| format!("setting up the session on {}", place.server))
         .map_err(LoginFailure::Setup)?;
@@ -161,7 +163,7 @@ pub(super) fn same_as_before(before: &ServerInfo, now: &ServerInfo) -> Result<()
     if before.identity != now.identity || before.version != now.version {
         bail!(Problem::new(
             format!(
-                "the remote server is another one than at the start ({}, identity {}; before: {}, identity {})",
+                "a server is another one than at the start ({}, identity {}; before: {}, identity {})",
                 now.display, now.identity, before.display, before.identity
             ),
             "run the command again: what was read so far is of the other server",

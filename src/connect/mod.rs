@@ -7,10 +7,11 @@ mod error;
 mod local;
 mod login;
 mod remote;
+mod watch;
 mod wire;
 
 pub use error::{ServerError, server_code};
-pub use local::{LocalSession, ObjectEnvironment};
+pub use local::{LocalSession, ObjectEnvironment, Patience};
 pub use login::refuse_same_server;
 pub use remote::{Notice, Remote, RemoteSession, TunnelFailed};
 pub use wire::{Counters, FailedStatement};

@@ -2,8 +2,9 @@
 //!
 //! A [`RemoteSession`] takes nothing but [`Read`]: there is no way to hand it a text. Must never gain one.
 
-use super::error::Place;
+use super::error::{self, Place};
 use super::login::{self, LoginFailure};
+use super::watch::Way;
 use super::wire::{Counters, Gone, Tally, Wire};
 use super::{Reader, Row, ServerInfo, Side};
 use crate::config::secret::Secret;
@@ -14,6 +15,7 @@ use crate::sql::{Read, session};
 use crate::tunnel::{Endpoint, Tunnel};
 use crate::value::Cell;
 use anyhow::{Context, Result};
+use mysql::OptsBuilder;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -59,7 +61,7 @@ struct Link {
     /// Read once, when the tunnel is there: a password command may ask its user for something.
     password: OnceLock<Option<Secret>>,
     statement_limit: Duration,
-    tunnel: Mutex<Option<Tunnel>>,
+    tunnel: Mutex<Option<Arc<Tunnel>>>,
     tally: Arc<Tally>,
 }
 
@@ -188,11 +190,11 @@ impl Link {
         if slot.as_ref().is_some_and(|tunnel| !tunnel.is_alive()) {
             drop(slot.take());
         }
-        let tunnel = match &mut *slot {
-            Some(tunnel) => tunnel,
-            empty => empty.insert(
-                Tunnel::open(&self.ssh, &self.settings, &self.hidden).context(TunnelFailed)?,
-            ),
+        let tunnel = if let Some(tunnel) = &*slot {
+            Arc::clone(tunnel)
+        } else {
+            let new = Tunnel::open(&self.ssh, &self.settings, &self.hidden);
+            Arc::clone(slot.insert(Arc::new(new.context(TunnelFailed)?)))
         };
         tunnel.verify()?;
         let opts = login::options(
@@ -206,12 +208,20 @@ impl Link {
         };
         let mut place = self.place();
         let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-        login::open(opts, &place, Arc::clone(&self.tally), |vendor| {
-            session::remote_setup(vendor, limit)
-        })
-        .map_err(|failure| {
-            if matches!(failure, LoginFailure::Login(_)) {
+        let opened = login::open(
+            opts.clone(),
+            way(&tunnel, opts),
+            &place,
+            Arc::clone(&self.tally),
+            |vendor| session::remote_setup(vendor, limit),
+        );
+        opened.map_err(|failure| {
+            if let LoginFailure::Login(said) = &failure {
                 place.forward_failure = tunnel.forward_failure();
+                if error::is_timeout(said) {
+                    // Nothing comes through: the next attempt gets a new tunnel.
+                    drop(slot.take());
+                }
             }
             failure.describe(&place)
         })
@@ -241,6 +251,19 @@ impl Link {
             forward_failure: None,
         }
     }
+}
+
+/// Returns the way of a second connection: through the same tunnel, whose port is checked to be ours each time.
+fn way(tunnel: &Arc<Tunnel>, opts: OptsBuilder) -> Way {
+    // Not to keep a tunnel alive that everyone else has let go.
+    let tunnel = Arc::downgrade(tunnel);
+    Arc::new(move || {
+        let tunnel = tunnel.upgrade().ok_or("and the tunnel is gone")?;
+        tunnel
+            .verify()
+            .map_err(|failure| format!("and {}", crate::refusal::summary(&failure)))?;
+        Ok(opts.clone())
+    })
 }
 
 /// A read-only session on production.

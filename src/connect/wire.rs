@@ -3,6 +3,7 @@
 //! Must never drain an abandoned result (it may be gigabytes): the connection is closed instead.
 
 use super::error::{self, Place};
+use super::watch::{self, Watch, Way, Work};
 use super::{Row, ServerInfo, Side};
 use crate::refusal::Problem;
 use crate::retry::Transient;
@@ -80,6 +81,8 @@ pub(super) enum Gone {
 }
 
 pub(super) struct Wire {
+    // Before the connection, so that it is dropped first: it must not touch a socket that is closed.
+    watch: Watch,
     conn: Option<Conn>,
     side: Side,
     pub(super) gone: Gone,
@@ -99,37 +102,23 @@ impl fmt::Debug for Wire {
 
 impl Wire {
     /// Connects and logs in. The session is not set up yet, and `info` is empty.
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "the one place that opens connections"
-    )]
     pub(super) fn login(
         opts: OptsBuilder,
+        way: Way,
         place: &Place,
         tally: Arc<Tally>,
     ) -> Result<Self, mysql::Error> {
-        let conn = Conn::new(opts.prefer_socket(false))?;
+        let conn = watch::login(opts)?;
         // The handshake, and for a password that the server has not cached two more.
         Tally::add(&tally.round_trips, 2);
         Ok(Self {
+            watch: Watch::start(way, u64::from(conn.connection_id())),
             connection_id: u64::from(conn.connection_id()),
             conn: Some(conn),
             side: place.side,
             gone: Gone::No,
             info: ServerInfo::unknown(),
             tally,
-        })
-    }
-
-    fn conn(&mut self) -> Result<&mut Conn> {
-        let side = self.side;
-        self.conn.as_mut().ok_or_else(|| {
-            anyhow!(Transient {
-                what: format!(
-                    "the connection to {} was closed after an earlier failure",
-                    side.server()
-                ),
-            })
         })
     }
 
@@ -140,7 +129,7 @@ impl Wire {
         on_row: &mut dyn FnMut(&[Cell]) -> Result<()>,
     ) -> Result<()> {
         let mut sets = 0;
-        self.send(sql, &mut |set, row| {
+        self.send(sql, Work::Reading, &mut |set, row| {
             sets = sets.max(set + 1);
             if set > 0 {
                 bail!("the server answered with more than one result set");
@@ -153,7 +142,7 @@ impl Wire {
     /// Returns the rows of every result set.
     pub(super) fn sets(&mut self, sql: &str) -> Result<Vec<Vec<Row>>> {
         let mut sets: Vec<Vec<Row>> = Vec::new();
-        let count = self.send(sql, &mut |set, row| {
+        let count = self.send(sql, Work::Reading, &mut |set, row| {
             while sets.len() <= set {
                 sets.push(Vec::new());
             }
@@ -170,7 +159,7 @@ impl Wire {
 
     /// Sends statements whose results do not matter, and returns the rows affected by the last.
     pub(super) fn execute(&mut self, sql: &str) -> Result<u64> {
-        self.send(sql, &mut |_, _| Ok(()))?;
+        self.send(sql, Work::Changing, &mut |_, _| Ok(()))?;
         Ok(self.conn.as_ref().map_or(0, Conn::affected_rows))
     }
 
@@ -178,6 +167,7 @@ impl Wire {
     fn send(
         &mut self,
         sql: &str,
+        work: Work,
         on_row: &mut dyn FnMut(usize, &[Cell]) -> Result<()>,
     ) -> Result<usize> {
         let side = self.side;
@@ -185,7 +175,17 @@ impl Wire {
         Tally::add(&tally.queries, 1);
         Tally::add(&tally.round_trips, 1);
         let several = sql.contains(';');
-        let outcome = drive(self.conn()?, sql, on_row, &tally.bytes_received);
+        let Some(conn) = &mut self.conn else {
+            bail!(Transient {
+                what: format!(
+                    "the connection to {} was closed after an earlier failure",
+                    side.server()
+                ),
+            });
+        };
+        self.watch.begin(conn, work);
+        let outcome = drive(conn, sql, &self.watch, on_row, &tally.bytes_received);
+        let cut = self.watch.end();
         let (number, failure) = match outcome {
             Ok(count) => return Ok(count),
             Err(Failure::Ours(error)) => {
@@ -195,6 +195,12 @@ impl Wire {
             }
             Err(Failure::Driver { number, failure }) => (number, failure),
         };
+        if let Some(why) = cut {
+            self.close(Gone::Abandoned);
+            return Err(anyhow!(Transient {
+                what: format!("{} does not answer any more ({why})", side.server()),
+            }));
+        }
         if !matches!(failure, mysql::Error::MySqlError(_)) {
             self.close(if error::is_timeout(&failure) {
                 Gone::Abandoned
@@ -242,6 +248,7 @@ enum Failure {
 fn drive(
     conn: &mut Conn,
     sql: &str,
+    watch: &Watch,
     on_row: &mut dyn FnMut(usize, &[Cell]) -> Result<()>,
     bytes_received: &AtomicU64,
 ) -> Result<usize, Failure> {
@@ -264,6 +271,7 @@ fn drive(
                     });
                 }
                 Some(Ok(row)) => {
+                    watch.sign();
                     let cells: Vec<Cell> = row.unwrap().into_iter().map(cell).collect();
                     Tally::add(bytes_received, packet_length(&cells));
                     if let Err(error) = on_row(set, &cells) {

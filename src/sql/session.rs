@@ -93,6 +93,11 @@ pub fn kill_query(connection: u64) -> String {
     format!("KILL QUERY {connection}")
 }
 
+/// Returns the statement that ends another connection of the same account (local only).
+pub fn kill_connection(connection: u64) -> String {
+    format!("KILL CONNECTION {connection}")
+}
+
 /// Returns the query that takes a named lock without waiting: 1 when taken.
 pub fn get_lock(name: &str) -> String {
     format!("SELECT GET_LOCK({}, 0)", string(name))

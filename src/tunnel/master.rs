@@ -22,8 +22,8 @@ const IDLE_SECONDS: u32 = 10;
 /// Three unanswered probes end the master: a frozen network is noticed within 20 s (measured: 16 s).
 const PROBE_SECONDS: u32 = 4;
 const CONNECT_SECONDS: u32 = 15;
-/// A login that hangs after the connection was made is given up.
-const LOGIN_TIMEOUT: Duration = Duration::from_secs(60);
+/// A login that hangs after the connection was made is given up: a frozen peer is noticed within 20 s.
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(19);
 /// ssh's control socket and its random suffix must fit into a Unix socket address (FACTS.md, 1).
 const LONGEST_CONTROL_DIRECTORY: usize = 61;
 const PREFIX: &str = "driftwarden-";
@@ -47,6 +47,7 @@ impl Master {
             let (control, directory) = (control.clone(), directory.path().to_owned());
             move || {
                 drop(mux::terminate(&control));
+                end_frozen(&control);
                 drop(fs::remove_dir_all(&directory));
             }
         });
@@ -128,6 +129,7 @@ impl Drop for Master {
                 std::thread::sleep(Duration::from_millis(10));
             }
         }
+        end_frozen(&self.control);
     }
 }
 
@@ -252,10 +254,40 @@ fn remove_leftovers() {
             if !ours || is_running(owner) {
                 continue;
             }
-            for inner in fs::read_dir(entry.path()).into_iter().flatten().flatten() {
-                drop(mux::terminate(&inner.path().join("master")));
-            }
+            let control = entry.path().join("master");
+            drop(mux::terminate(&control));
+            end_frozen(&control);
             drop(fs::remove_dir_all(entry.path()));
+        }
+    }
+}
+
+/// Kills the process that holds a control socket which is still there: a master that is stopped answers nobody.
+fn end_frozen(control: &Path) {
+    if !control.exists() {
+        return;
+    }
+    let Some(control) = control.to_str() else {
+        return;
+    };
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Some(pid) = name
+            .to_str()
+            .filter(|pid| pid.bytes().all(|each| each.is_ascii_digit()))
+        else {
+            continue;
+        };
+        // ssh shows its control socket in its title: `ssh: /tmp/…/master [mux]`.
+        let title = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let title = String::from_utf8_lossy(&title);
+        if title.starts_with("ssh") && title.contains(control) {
+            drop(
+                Command::new("kill")
+                    .args(["-KILL", "--", pid])
+                    .stderr(Stdio::null())
+                    .status(),
+            );
         }
     }
 }

@@ -16,8 +16,11 @@ use openssh::{ForwardType, Session, Socket};
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const PORT_ATTEMPTS: u32 = 5;
+/// The master answers by itself, without the other end: within a moment, or not at all.
+const FORWARD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where the forward listens on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +57,13 @@ impl Tunnel {
             .context("starting the runtime that talks to ssh")?;
         let session = Session::resume_mux(master.control().into(), None);
         let endpoint = runtime
-            .block_on(forward(&session, master.folder(), remote))
+            .block_on(async {
+                let forward = forward(&session, master.folder(), remote);
+                match tokio::time::timeout(FORWARD_TIMEOUT, forward).await {
+                    Ok(outcome) => outcome,
+                    Err(_) => Err(error::gone(&ssh.host, &std::io::ErrorKind::TimedOut.into())),
+                }
+            })
             .with_context(|| format!("forwarding through ssh host {}", ssh.host))?;
         tracing::info!(ssh = ssh.host.as_str(), endpoint = ?endpoint, "tunnel opened");
         Ok(Self {

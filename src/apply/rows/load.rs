@@ -11,7 +11,7 @@ use crate::apply::table::Target;
 use crate::apply::undo::Record;
 use crate::plan::row_sql::{self, Values};
 use crate::plan::{Entry, PlanRow, payload};
-use crate::retry::is_transient;
+use crate::retry::broke;
 use crate::value::Value;
 use anyhow::{Context as _, Result, bail};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -168,9 +168,7 @@ fn insert(
             run.stand = progress.changed;
             Ok(true)
         }
-        Err(error) if crate::connect::server_code(&error).is_some() && !is_transient(&error) => {
-            Ok(false)
-        }
+        Err(error) if crate::connect::server_code(&error).is_some() && !broke(&error) => Ok(false),
         Err(error) => Err(error).with_context(|| describe(entry, &load.rows)),
     }
 }

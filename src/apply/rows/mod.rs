@@ -149,15 +149,29 @@ pub(super) fn run(run: &mut Run<'_>, entry: &Entry, target: &Target<'_>) -> Resu
     Ok(progress)
 }
 
-/// Runs `f` in a transaction of its own, unless one is open around it.
-fn transaction<T>(
+/// Runs `f` in a transaction of its own, unless one is open around it; as a whole once more where the connection broke,
+/// or for a deadlock or a lock that was waited for too long. Rows that were committed unseen count as done then.
+pub(super) fn transaction<T>(
     run: &mut Run<'_>,
     entry: &Entry,
-    f: impl FnOnce(&mut Run<'_>) -> Result<T>,
+    mut f: impl FnMut(&mut Run<'_>) -> Result<T>,
 ) -> Result<T> {
     if run.shared {
         return f(run);
     }
+    run.local.patience().run(&entry.id, |first| {
+        if !first {
+            run.local.renew()?;
+        }
+        once(run, entry, &mut f)
+    })
+}
+
+fn once<T>(
+    run: &mut Run<'_>,
+    entry: &Entry,
+    f: &mut impl FnMut(&mut Run<'_>) -> Result<T>,
+) -> Result<T> {
     run.local.begin()?;
     let result = f(run).and_then(|value| {
         run.local.commit()?;
@@ -187,6 +201,8 @@ fn batch(
     let mut attempt = progress.clone();
     let mut collided = Vec::new();
     transaction(run, entry, |run| {
+        attempt = progress.clone();
+        collided.clear();
         let todo = find::judge(run.local, entry, target, rows, &mut attempt)?;
         write::write(run, entry, target, &todo, &mut attempt, &mut collided)
     })

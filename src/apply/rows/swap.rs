@@ -26,6 +26,7 @@ pub(super) fn swap(
     // Deleting the rows must not cascade; their keys are back before the transaction ends.
     run.local.foreign_key_checks(false)?;
     let together = transaction(run, entry, |run| {
+        attempt = progress.clone();
         let todo = judge(run.local, entry, target, rows, &mut attempt)?;
         exchange(run, entry, target, &todo)?;
         attempt.changed += todo.len() as u64;
@@ -38,6 +39,7 @@ pub(super) fn swap(
             for row in rows {
                 let mut attempt = progress.clone();
                 let alone = transaction(run, entry, |run| {
+                    attempt = progress.clone();
                     let todo = judge(
                         run.local,
                         entry,

@@ -30,13 +30,17 @@ pub(super) fn write(
         run.local.lenient_mode(true)?;
     }
     let mut written: Vec<&PlanRow> = Vec::new();
-    match entry.kind {
-        Kind::InsertRows => insert(run, target, todo, progress, &mut written)?,
-        Kind::UpdateRows => update(run, target, todo, progress, collided, &mut written)?,
-        _ => delete(run, target, todo, progress)?,
-    }
+    let executed = match entry.kind {
+        Kind::InsertRows => insert(run, target, todo, progress, &mut written),
+        Kind::UpdateRows => update(run, target, todo, progress, collided, &mut written),
+        _ => delete(run, target, todo, progress),
+    };
     if lenient {
-        run.local.lenient_mode(false)?;
+        // What failed first is the error to tell.
+        let strict = run.local.lenient_mode(false);
+        executed.and(strict)?;
+    } else {
+        executed?;
     }
     verify(run.local, target, &written)?;
     progress.changed += written.len() as u64;

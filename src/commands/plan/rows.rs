@@ -96,8 +96,12 @@ fn choose<'a>(
     for table in tables {
         let remote_name = table.pair.remote_name(table.name);
         let rule = config.rule_for(&remote_name);
+        let local_name = table.pair.local_name(table.name);
+        let step = format!("looking whether {local_name} is empty");
         let local_empty = table.local.is_none()
-            || compare::is_empty(&mut sides.local, &table.pair.local_name(table.name))?;
+            || sides
+                .local
+                .again(&step, |local| compare::is_empty(local, &local_name))?;
         let facts = Facts {
             remote: table.remote,
             local_empty,
@@ -267,14 +271,22 @@ fn compare(table: &Candidate<'_>, choice: &Choice, work: &mut Task<'_>) -> Resul
         data_only: !*schema,
         same_server_kind: sides.remote.server().vendor == sides.local.server().vendor,
     };
-    let mut sink = EntrySink::new(folder, config.plan.inline_rows, config.plan.preview);
-    let outcome = compare::table(
-        &task,
-        &sides.remote,
-        &mut sides.session,
-        &mut sides.local,
-        &mut sink,
-    )?;
+    // What cannot go on from where a connection broke (a table without an order) begins anew, with nothing kept.
+    let step = format!("comparing the rows of {local_name} anew");
+    let (outcome, sink) = sides.local.patience().run(&step, |first| {
+        if !first {
+            sides.local.renew()?;
+        }
+        let mut sink = EntrySink::new(folder, config.plan.inline_rows, config.plan.preview);
+        let outcome = compare::table(
+            &task,
+            &sides.remote,
+            &mut sides.session,
+            &mut sides.local,
+            &mut sink,
+        )?;
+        Ok((outcome, sink))
+    })?;
     let shape = row_entries::plan_shape(&outcome.shape);
     let mut entries = Vec::new();
     for found in sink.finish(&shape)? {

@@ -43,7 +43,12 @@ pub(super) fn changes(
         databases: selection.takes_whole_databases(),
     };
     let mut changes = SchemaChanges::find(&both, &options);
-    let printed = proof::as_local_prints(&mut sides.local, &changes.to_print())
+    let step = "trying production's tables in a scratch schema on the local server";
+    let printed = sides
+        .local
+        .again(step, |local| {
+            proof::as_local_prints(local, &changes.to_print())
+        })
         .context("cannot try production's tables in a scratch schema on the local server")?;
     changes.printed(printed);
     Ok(changes)
@@ -59,7 +64,10 @@ pub(super) fn tables(
     sides: &mut Sides,
 ) -> Result<(Vec<Entry>, Vec<Unsupported>)> {
     changes.diff(rows_change);
-    let proven = proof::prove(&mut sides.local, &changes.to_prove())
+    let step = "proving the changes in a scratch schema on the local server";
+    let proven = sides
+        .local
+        .again(step, |local| proof::prove(local, &changes.to_prove()))
         .context("cannot prove the changes in a scratch schema on the local server")?;
     Ok(changes.entries(proven))
 }
@@ -75,7 +83,9 @@ pub(super) fn objects(
     sides: &mut Sides,
     findings: &mut Findings,
 ) -> Result<()> {
-    let accounts = introspect::local_accounts(&mut sides.local)?;
+    let accounts = sides.local.again("reading local's accounts", |local| {
+        introspect::local_accounts(local)
+    })?;
     let both: Vec<object_entries::Pair<'_>> = pairs
         .iter()
         .map(|pair| object_entries::Pair {

@@ -11,6 +11,7 @@ use crate::refusal::{Problem, Refusal};
 use crate::schema::{Database, ObjectKind, ObjectName, Unsupported};
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Both servers, connected and told apart.
 #[derive(Debug)]
@@ -55,7 +56,7 @@ impl Pair {
 /// # Errors
 /// What is wrong with a connection; a refusal for an unsafe target or account.
 pub(super) fn connect(config: &Config, notice: Notice) -> Result<Sides> {
-    let local = LocalSession::open(&config.local)?;
+    let local = LocalSession::open_patiently(config, Arc::clone(&notice))?;
     let remote = Remote::open(config, notice)?;
     refuse_same_server(remote.server(), local.server())?;
     let mut session = remote.session()?;
@@ -111,7 +112,11 @@ pub(super) fn read(config: &Config, sides: &mut Sides) -> Result<Vec<Pair>> {
             |session| introspect::databases(session, &remote_names),
         )
         .context("cannot read production's schema")?;
-    let local = introspect::databases(&mut sides.local, &local_names)
+    let local = sides
+        .local
+        .again("reading the local server's schema", |session| {
+            introspect::databases(session, &local_names)
+        })
         .context("cannot read the local server's schema")?;
     if let Some(missing) = remote.iter().find(|database| !database.exists) {
         return Err(Problem::new(

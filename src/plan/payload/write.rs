@@ -12,7 +12,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use tempfile::TempDir;
+use tempfile::{TempDir, TempPath};
 
 /// The folder that a plan's payloads are written to. Clones are the same folder; it is removed again unless published.
 #[derive(Debug, Clone)]
@@ -24,7 +24,6 @@ pub struct PayloadFolder {
 #[derive(Debug, Default)]
 struct State {
     folder: Option<TempDir>,
-    files: u32,
 }
 
 impl PayloadFolder {
@@ -81,26 +80,31 @@ impl PayloadFolder {
             .context("the payload folder is gone")?
             .path()
             .to_owned();
-        state.files += 1;
-        let name = format!("{:04}.tsv.zst", state.files);
-        let path = folder.join(&name);
         let mut options = fs::OpenOptions::new();
         options.write(true).create_new(true);
         {
             use std::os::unix::fs::OpenOptionsExt as _;
             options.mode(0o600);
         }
-        let file = options
-            .open(&path)
-            .map_err(|error| cannot_write(&path, &error))?;
-        Ok((name, path, file))
+        // The first name that is free: one that was given up leaves no gap.
+        for number in 1_u32.. {
+            let name = format!("{number:04}.tsv.zst");
+            let path = folder.join(&name);
+            match options.open(&path) {
+                Ok(file) => return Ok((name, path, file)),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(cannot_write(&path, &error)),
+            }
+        }
+        bail!("there are too many payload files in {}", folder.display())
     }
 }
 
 /// Writes one payload file, row by row.
 pub struct PayloadWriter {
     name: String,
-    path: PathBuf,
+    /// Removed again unless it is finished.
+    path: TempPath,
     kind: RowKind,
     encoder: zstd::Encoder<'static, Hashing>,
     line: Vec<u8>,
@@ -114,6 +118,7 @@ impl PayloadWriter {
     /// When the file cannot be made.
     pub fn create(folder: &PayloadFolder, kind: RowKind) -> Result<Self> {
         let (name, path, file) = folder.create()?;
+        let path = TempPath::try_from_path(path).context("naming a payload file")?;
         let hashing = Hashing {
             file,
             hash: Sha256::new(),
@@ -154,6 +159,7 @@ impl PayloadWriter {
         let failed = |error: io::Error| cannot_write(&self.path, &error);
         let hashing = self.encoder.finish().map_err(failed)?;
         hashing.file.sync_all().map_err(failed)?;
+        drop(self.path.keep());
         Ok(Payload {
             file: self.name,
             sha256: to_hex(&hashing.hash.finalize()),
