@@ -4,7 +4,7 @@
 
 use super::rows::{Progress, Run, transaction};
 use super::table::Target;
-use super::undo::Record;
+use super::undo::{self, Record};
 use crate::plan::row_sql::{self, Values};
 use crate::plan::{Entry, Kind, PlanRow, payload};
 use crate::read::encode;
@@ -96,17 +96,18 @@ fn change(
     if todo.is_empty() {
         return Ok(());
     }
-    let images: Vec<Values> = todo.iter().map(|(row, ..)| row.values.clone()).collect();
+    let numbers = undo::ranges(todo.iter().map(|(row, ..)| row.row));
     let entry_id = entry.id.clone();
     run.journal.append(&if inserting {
-        Record::Insert {
+        Record::Inserts {
             entry: entry_id,
-            keys: images,
+            rows: numbers,
         }
     } else {
         Record::Rows {
             entry: entry_id,
-            before: images,
+            rows: numbers,
+            images: None,
         }
     })?;
     let changed = if inserting {

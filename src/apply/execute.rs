@@ -6,6 +6,7 @@
 use super::foreign::Keys;
 use super::freshness::Verdict;
 use super::rows::{Progress, Run};
+use super::save::Wholes;
 use super::table::{Target, model_of, object_of};
 use super::triggers;
 use super::undo::{Journal, Record};
@@ -71,6 +72,7 @@ pub fn execute(
         endings: BTreeMap::new(),
         outcome: Outcome::default(),
         broken: false,
+        wholes: Wholes::of(plan.approved().plan(), plan.records())?,
     };
     let mut grouped: Option<(Keys, Vec<Unit<'_>>)> = None;
     for entry in &entries {
@@ -105,11 +107,14 @@ pub fn execute(
             runner.unit(unit, keys, local, journal, notice)?;
         } else {
             let resumed = plan.was_begun(&entry.id);
+            let before = plan.object(&entry.id);
+            let wholes = &mut runner.wholes;
             let ran = local.patience().run(&entry.id, |first| {
                 if !first {
                     local.renew()?;
                 }
-                schema::run(local, journal, entry, resumed || !first)
+                wholes.save(local, journal, &object_of(entry)?)?;
+                schema::run(local, journal, entry, resumed || !first, before)
             });
             let ending = match ran {
                 Ok(()) => Ending::Done { rows: 0 },
@@ -122,6 +127,9 @@ pub fn execute(
             runner.end(entry, ending, notice);
         }
     }
+    if !runner.broken {
+        std::mem::take(&mut runner.wholes).note_left(local, journal)?;
+    }
     if runner.outcome.exit_code() == 0 {
         journal.append(&Record::End)?;
     }
@@ -133,6 +141,7 @@ struct Runner<'p> {
     endings: BTreeMap<String, Ending>,
     outcome: Outcome,
     broken: bool,
+    wholes: Wholes,
 }
 
 impl Runner<'_> {
@@ -187,6 +196,14 @@ impl Runner<'_> {
             .iter()
             .map(|entry| object_of(entry))
             .collect::<Result<_>>()?;
+        for table in &tables {
+            if let Err(error) = self.wholes.save(local, journal, table) {
+                for entry in members {
+                    self.end(entry, failed(&error, 0), notice);
+                }
+                return Ok(());
+            }
+        }
         let (down, taken) = triggers::down(local, journal, &tables);
         if let Err(error) = taken {
             let lost = down.up(local, journal)?;

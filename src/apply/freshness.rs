@@ -35,6 +35,8 @@ pub struct FreshPlan {
     approved: ApprovedPlan,
     verdicts: BTreeMap<String, Verdict>,
     records: Vec<Record>,
+    /// Views, triggers, routines and events of approved entries as they are now, by the entry's id.
+    objects: BTreeMap<String, Object>,
 }
 
 impl FreshPlan {
@@ -59,6 +61,7 @@ impl FreshPlan {
             approved,
             verdicts: BTreeMap::new(),
             records,
+            objects: BTreeMap::new(),
         };
         let mut verdicts: BTreeMap<String, Verdict> = BTreeMap::new();
         for entry in fresh.approved.entries() {
@@ -70,6 +73,7 @@ impl FreshPlan {
             }
             verdicts.insert(entry.id.clone(), verdict);
         }
+        fresh.objects = fresh.objects_now(&databases)?;
         fresh.verdicts = verdicts;
         Ok(fresh)
     }
@@ -82,6 +86,33 @@ impl FreshPlan {
     /// Returns what is to be done with an entry.
     pub fn verdict(&self, id: &str) -> &Verdict {
         self.verdicts.get(id).unwrap_or(&Verdict::ToDo)
+    }
+
+    /// Returns the view, trigger, routine or event that an entry is about, as it was when the plan was checked.
+    pub(super) fn object(&self, id: &str) -> Option<&Object> {
+        self.objects.get(id)
+    }
+
+    /// Returns the undo record of earlier applies of the plan.
+    pub(super) fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    fn objects_now(
+        &self,
+        databases: &BTreeMap<String, Database>,
+    ) -> Result<BTreeMap<String, Object>> {
+        let mut objects = BTreeMap::new();
+        for entry in self.approved.entries() {
+            let name = object_of(entry)?;
+            let now = object_kind(entry.kind)
+                .zip(databases.get(&name.database))
+                .and_then(|(kind, database)| database.objects.get(&(kind, name.name)));
+            if let Some(object) = now {
+                objects.insert(entry.id.clone(), object.clone());
+            }
+        }
+        Ok(objects)
     }
 
     /// Returns whether an earlier apply was killed in the middle of the entry.
@@ -119,6 +150,16 @@ impl FreshPlan {
             | Kind::DeleteRows => {
                 if let Some(reason) = self.remote_changed(&entry.object, remote) {
                     return Ok(Verdict::Refused(reason));
+                }
+                if let (true, Some(trigger)) = (
+                    entry.kind.is_rows(),
+                    database.and_then(|it| it.unreadable_triggers.get(&name.name)),
+                ) {
+                    return Ok(Verdict::Refused(format!(
+                        "the trigger {trigger} on {} cannot be read, so it cannot be taken down while rows are \
+                         written and would fire: drop it, or give the local account the rights to read it",
+                        entry.object
+                    )));
                 }
                 self.judge_table(entry, &name, database)?
             }
@@ -359,7 +400,7 @@ fn read_local(plan: &Plan, local: &mut LocalSession) -> Result<BTreeMap<String, 
     Ok(names.into_iter().zip(databases).collect())
 }
 
-fn fingerprint_of(text: Option<&str>) -> Result<Option<String>> {
+pub(super) fn fingerprint_of(text: Option<&str>) -> Result<Option<String>> {
     text.map(|text| {
         parse::table(text)
             .map(|table| print::fingerprint(&table))
@@ -368,7 +409,7 @@ fn fingerprint_of(text: Option<&str>) -> Result<Option<String>> {
     .transpose()
 }
 
-fn object_kind(kind: Kind) -> Option<ObjectKind> {
+pub(super) fn object_kind(kind: Kind) -> Option<ObjectKind> {
     Some(match kind {
         Kind::CreateView | Kind::AlterView | Kind::DropView => ObjectKind::View,
         Kind::CreateTrigger | Kind::AlterTrigger | Kind::DropTrigger => ObjectKind::Trigger,
@@ -380,7 +421,7 @@ fn object_kind(kind: Kind) -> Option<ObjectKind> {
 }
 
 /// Whether an object was created under the settings that an entry wants.
-fn same_environment(entry: &Entry, object: &Object) -> bool {
+pub(super) fn same_environment(entry: &Entry, object: &Object) -> bool {
     let modes = |text: &str| -> BTreeSet<String> {
         text.split(',')
             .filter(|mode| !mode.is_empty())

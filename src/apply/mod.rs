@@ -9,6 +9,7 @@ pub mod execute;
 mod foreign;
 pub mod freshness;
 mod rows;
+mod save;
 mod schema;
 mod table;
 pub mod triggers;

@@ -3,22 +3,15 @@
 //! Must never send a statement that was not made again from the entry's texts, and must never start from a state other
 //! than the entry's `before`.
 
-use super::foreign;
 use super::freshness::text_now;
 use super::table::{model_of, object_of};
 use super::undo::{Journal, Record};
+use super::{foreign, save};
 use crate::connect::{LocalSession, ObjectEnvironment, Reader};
 use crate::plan::object_entries::object_statements;
-use crate::plan::row_sql::Values;
 use crate::plan::{Entry, Kind, Risk, schema_entries};
-use crate::read::encode;
-use crate::schema::{Column, ObjectName, Table, parse, print};
-use crate::sql::Select;
-use crate::value::Value;
+use crate::schema::{Object, ObjectName, Table, parse, print};
 use anyhow::{Context as _, Result, anyhow, bail};
-
-/// Rows of one line of the undo record.
-const SAVED_ROWS: usize = 500;
 
 /// Makes an entry's statements again from its texts.
 ///
@@ -41,7 +34,8 @@ pub(super) fn statements(entry: &Entry, local: &dyn Reader) -> Result<Vec<String
     }
 }
 
-/// Executes an entry. `resumed` tells that a killed apply may have executed some of its statements.
+/// Executes an entry. `resumed` tells that a killed apply may have executed some of its statements; `before` is the
+/// view, trigger, routine or event that it is about.
 ///
 /// # Errors
 /// What the server says; the statements before it stand.
@@ -50,6 +44,7 @@ pub(super) fn run(
     journal: &mut Journal,
     entry: &Entry,
     resumed: bool,
+    before: Option<&Object>,
 ) -> Result<()> {
     let name = object_of(entry)?;
     match entry.kind {
@@ -63,13 +58,13 @@ pub(super) fn run(
                     return committed(journal, entry);
                 }
             }
-            announce(journal, entry)?;
+            announce(journal, entry, None, false)?;
             for statement in statements(entry, local)? {
                 local.execute(&statement)?;
             }
             committed(journal, entry)
         }
-        _ => object(local, journal, entry, &name, resumed),
+        _ => object(local, journal, entry, &name, resumed, before),
     }
 }
 
@@ -87,6 +82,9 @@ fn table(
         one.as_ref().map(print::fingerprint) == other.as_ref().map(print::fingerprint)
     };
     if same(&now, &after) {
+        if resumed {
+            left(local, journal, entry, name)?;
+        }
         return committed(journal, entry);
     }
     let sql = if same(&now, &before) {
@@ -129,9 +127,10 @@ fn table(
             }
         }
     }
-    announce(journal, entry)?;
-    if let (Some(now), Risk::Destructive) = (&now, entry.risk) {
-        save(local, journal, entry, name, now, after.as_ref())?;
+    let middle = !same(&now, &before);
+    announce(journal, entry, None, middle)?;
+    if let (Some(now), Risk::Destructive, false) = (&now, entry.risk, middle) {
+        save::lost(local, journal, entry, name, now, after.as_ref())?;
     }
     local.foreign_key_checks(false)?;
     for statement in &sql {
@@ -139,86 +138,31 @@ fn table(
             .execute(statement)
             .with_context(|| first_line(statement))?;
     }
+    left(local, journal, entry, name)?;
     committed(journal, entry)
 }
 
-/// Writes to the undo record what a table's change destroys: the values of columns that go or change their type, or
-/// every row of a table that goes.
-fn save(
+/// Notes what a change of columns left, by which a revert tells later changes of those values.
+fn left(
     local: &mut LocalSession,
     journal: &mut Journal,
     entry: &Entry,
     name: &ObjectName,
-    now: &Table,
-    after: Option<&Table>,
 ) -> Result<()> {
-    let stays = |column: &Column| {
-        after
-            .and_then(|table| table.column(&column.name))
-            .is_some_and(|after| {
-                after.data_type == column.data_type
-                    && after.charset == column.charset
-                    && (after.nullable || !column.nullable)
-            })
-    };
-    let written = |column: &&Column| column.generated.is_none();
-    let lost: Vec<&Column> = now
-        .columns
-        .iter()
-        .filter(written)
-        .filter(|column| !stays(column))
-        .collect();
-    if lost.is_empty() {
+    if entry.kind != Kind::AlterTable || entry.risk != Risk::Destructive {
         return Ok(());
     }
-    let mut saved: Vec<&Column> = match now.comparison_key() {
-        Some(key) => key,
-        None => now.columns.iter().filter(written).collect(),
+    let (Some(before), Some(after)) = (&entry.before, &entry.after) else {
+        return Ok(());
     };
-    for column in lost {
-        if !saved.iter().any(|other| other.name == column.name) {
-            saved.push(column);
-        }
-    }
-    let select = Select::from(
+    save::left(
+        local,
+        journal,
+        entry,
         name,
-        saved
-            .iter()
-            .map(|column| encode::select_expr(column))
-            .collect(),
-    );
-    let mut rows: Vec<Values> = Vec::new();
-    local
-        .stream(&select.into(), &mut |cells| {
-            rows.push(
-                saved
-                    .iter()
-                    .zip(cells)
-                    .map(|(column, cell)| {
-                        (
-                            column.name.clone(),
-                            Value::from_cell(cell.as_deref(), column.value_kind()),
-                        )
-                    })
-                    .collect(),
-            );
-            if rows.len() >= SAVED_ROWS {
-                let rows = std::mem::take(&mut rows);
-                journal.append(&Record::Values {
-                    entry: entry.id.clone(),
-                    rows,
-                })?;
-            }
-            Ok(())
-        })
-        .with_context(|| format!("saving what {} would lose", entry.id))?;
-    if !rows.is_empty() {
-        journal.append(&Record::Values {
-            entry: entry.id.clone(),
-            rows,
-        })?;
-    }
-    Ok(())
+        &parse::table(before)?,
+        &parse::table(after)?,
+    )
 }
 
 fn object(
@@ -227,6 +171,7 @@ fn object(
     entry: &Entry,
     name: &ObjectName,
     resumed: bool,
+    before: Option<&Object>,
 ) -> Result<()> {
     let mut sql = statements(entry, local)?;
     if sql.len() > 1 || resumed {
@@ -240,7 +185,7 @@ fn object(
             sql.remove(0);
         }
     }
-    announce(journal, entry)?;
+    announce(journal, entry, before, false)?;
     let environment = entry.environment.clone().unwrap_or_default();
     local.set_environment(&ObjectEnvironment {
         sql_mode: environment.sql_mode,
@@ -260,10 +205,17 @@ fn object(
     committed(journal, entry)
 }
 
-fn announce(journal: &mut Journal, entry: &Entry) -> Result<()> {
+fn announce(
+    journal: &mut Journal,
+    entry: &Entry,
+    object: Option<&Object>,
+    resumed: bool,
+) -> Result<()> {
     journal.append(&Record::Object {
         entry: entry.id.clone(),
         before: entry.before.clone(),
+        object: object.map(|object| Box::new(object.clone())),
+        resumed,
     })
 }
 

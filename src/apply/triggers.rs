@@ -45,49 +45,72 @@ fn take_down(
     if !local.again(step, |local| any(local, &names, tables))? {
         return Ok(());
     }
-    let databases = local
-        .again(step, |local| introspect::databases(local, &names))
-        .context(step)?;
-    for database in databases {
-        let mut triggers: Vec<&Object> = database
-            .objects
-            .values()
-            .filter(|object| object.kind == ObjectKind::Trigger)
-            .filter(|object| {
-                object
-                    .table
-                    .as_ref()
-                    .is_some_and(|table| tables.contains(&ObjectName::new(&database.name, table)))
-            })
-            .collect();
-        // In this order they get their places back.
-        triggers.sort_by_key(|trigger| trigger.order);
-        for trigger in triggers {
-            journal.append(&Record::TriggerDown {
-                database: database.name.clone(),
-                name: trigger.name.clone(),
-                create: trigger.create.clone(),
-                sql_mode: trigger.sql_mode.clone(),
-                charset_client: trigger.charset_client.clone(),
-                collation_connection: trigger.collation_connection.clone(),
-            })?;
-            down.0.push((database.name.clone(), trigger.clone()));
-            let name = ObjectName::new(&database.name, &trigger.name);
-            let sql = format!("DROP TRIGGER IF EXISTS {}", qualified(&name));
-            if let Err(error) = local.again(&sql, |local| local.execute(&sql)) {
-                down.0.pop();
-                // After a broken connection no one knows: the record keeps the way back.
-                if !crate::retry::broke(&error) {
-                    journal.append(&Record::TriggerUp {
-                        database: name.database.clone(),
-                        name: name.name.clone(),
-                    })?;
-                }
-                return Err(error.context(format!("taking down the trigger {name}")));
+    for (database, trigger) in local
+        .again(step, |local| listed(local, &names, tables))
+        .context(step)?
+    {
+        journal.append(&Record::TriggerDown {
+            database: database.clone(),
+            trigger: Box::new(trigger.clone()),
+        })?;
+        let name = ObjectName::new(&database, &trigger.name);
+        down.0.push((database, trigger));
+        let sql = format!("DROP TRIGGER IF EXISTS {}", qualified(&name));
+        if let Err(error) = local.again(&sql, |local| local.execute(&sql)) {
+            down.0.pop();
+            // After a broken connection no one knows: the record keeps the way back.
+            if !crate::retry::broke(&error) {
+                journal.append(&Record::TriggerUp {
+                    database: name.database.clone(),
+                    name: name.name.clone(),
+                })?;
             }
+            return Err(error.context(format!("taking down the trigger {name}")));
         }
     }
     Ok(())
+}
+
+/// Returns the triggers of a table, in the order in which they are put back.
+///
+/// # Errors
+/// What the server says.
+pub(super) fn of_table(local: &mut LocalSession, table: &ObjectName) -> Result<Vec<Object>> {
+    let names = [table.database.clone()];
+    let tables = BTreeSet::from([table.clone()]);
+    if !any(local, &names, &tables)? {
+        return Ok(Vec::new());
+    }
+    let listed = listed(local, &names, &tables)?;
+    Ok(listed.into_iter().map(|(_, trigger)| trigger).collect())
+}
+
+/// The triggers of these tables with their databases, in the order in which they get their places back.
+fn listed(
+    local: &mut LocalSession,
+    databases: &[String],
+    tables: &BTreeSet<ObjectName>,
+) -> Result<Vec<(String, Object)>> {
+    let mut listed = Vec::new();
+    for database in
+        introspect::databases(local, databases).context("reading the triggers of local")?
+    {
+        let on_these = |table: &String| tables.contains(&ObjectName::new(&database.name, table));
+        let mut triggers: Vec<Object> = database
+            .objects
+            .values()
+            .filter(|object| object.kind == ObjectKind::Trigger)
+            .filter(|object| object.table.as_ref().is_some_and(on_these))
+            .cloned()
+            .collect();
+        triggers.sort_by_key(|trigger| trigger.order);
+        listed.extend(
+            triggers
+                .into_iter()
+                .map(|trigger| (database.name.clone(), trigger)),
+        );
+    }
+    Ok(listed)
 }
 
 /// Whether any of these tables has a trigger: most have none, and reading the triggers' texts is slow.
@@ -182,33 +205,12 @@ fn taken_down(records: &[Record]) -> Vec<(String, Object)> {
     let mut open: Vec<(String, Object)> = Vec::new();
     for record in records {
         match record {
-            Record::TriggerDown {
-                database,
-                name,
-                create,
-                sql_mode,
-                charset_client,
-                collation_connection,
-            } if !open
-                .iter()
-                .any(|(other, trigger)| other == database && trigger.name == *name) =>
+            Record::TriggerDown { database, trigger }
+                if !open
+                    .iter()
+                    .any(|(other, there)| other == database && there.name == trigger.name) =>
             {
-                open.push((
-                    database.clone(),
-                    Object {
-                        kind: ObjectKind::Trigger,
-                        name: name.clone(),
-                        create: create.clone(),
-                        definer: None,
-                        sql_mode: sql_mode.clone(),
-                        charset_client: charset_client.clone(),
-                        collation_connection: collation_connection.clone(),
-                        database_collation: String::new(),
-                        time_zone: String::new(),
-                        table: None,
-                        order: 0,
-                    },
-                ));
+                open.push((database.clone(), (**trigger).clone()));
             }
             Record::TriggerUp { database, name } => {
                 open.retain(|(other, trigger)| other != database || trigger.name != *name);

@@ -35,7 +35,8 @@ impl fmt::Display for ObjectKind {
 }
 
 /// One view, trigger, procedure, function or event.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Object {
     /// What it is.
     pub kind: ObjectKind,

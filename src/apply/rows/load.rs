@@ -8,7 +8,7 @@ use super::verify::{checksum_of_rows, needs_lenient_mode, verify_span};
 use super::{BATCH_BYTES, BATCH_ROWS, Progress, Run, describe, transaction, weight};
 use crate::apply::approved::ApprovedPlan;
 use crate::apply::table::Target;
-use crate::apply::undo::Record;
+use crate::apply::undo::{self, Record};
 use crate::plan::row_sql::{self, Values};
 use crate::plan::{Entry, PlanRow, payload};
 use crate::retry::broke;
@@ -140,11 +140,11 @@ fn insert(
     if load.statements.iter().any(|(sql, _)| !run.fits(sql)) {
         return Ok(false);
     }
-    let numbers: Vec<u64> = load.rows.iter().map(|row| row.row).collect();
+    let rows = undo::ranges(load.rows.iter().map(|row| row.row));
     let inserted = transaction(run, entry, |run| {
         run.journal.append(&Record::Inserts {
             entry: entry.id.clone(),
-            rows: ranges(&numbers),
+            rows: rows.clone(),
         })?;
         if load.lenient {
             run.local.lenient_mode(true)?;
@@ -186,18 +186,6 @@ fn one_by_one(
     Ok(())
 }
 
-/// Numbers in ascending order as ranges, both ends included.
-fn ranges(numbers: &[u64]) -> Vec<(u64, u64)> {
-    let mut ranges: Vec<(u64, u64)> = Vec::new();
-    for number in numbers {
-        match ranges.last_mut() {
-            Some((_, end)) if *end + 1 == *number => *end = *number,
-            _ => ranges.push((*number, *number)),
-        }
-    }
-    ranges
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,12 +195,6 @@ mod tests {
             "row": number, "values": { "a": "x".repeat(bytes) },
         }))
         .unwrap()
-    }
-
-    #[test]
-    fn numbers_become_ranges() {
-        assert_eq!(ranges(&[1, 2, 3, 7, 9, 10]), [(1, 3), (7, 7), (9, 10)]);
-        assert_eq!(ranges(&[]), []);
     }
 
     #[test]

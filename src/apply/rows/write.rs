@@ -6,7 +6,7 @@ use super::verify::{needs_lenient_mode, verify};
 use super::{Progress, Run, concerns_a_row, in_words};
 use crate::apply::foreign::{self, Key};
 use crate::apply::table::{Found, Target};
-use crate::apply::undo::{Journal, Record};
+use crate::apply::undo::{self, Journal, Record};
 use crate::connect::server_code;
 use crate::plan::row_sql::{self, Values};
 use crate::plan::{Entry, Kind, PlanRow};
@@ -52,21 +52,25 @@ pub(super) fn record(
     entry: &Entry,
     todo: &[(&PlanRow, Option<Found>)],
 ) -> Result<()> {
+    let rows = undo::ranges(todo.iter().map(|(row, _)| row.row));
     let entry_id = entry.id.clone();
-    journal.append(&if entry.kind == Kind::InsertRows {
-        Record::Insert {
+    let record = if entry.kind == Kind::InsertRows {
+        Record::Inserts {
             entry: entry_id,
-            keys: todo.iter().map(|(row, _)| row.key.clone()).collect(),
+            rows,
         }
     } else {
-        let before = todo
+        let images: Vec<&Values> = todo
             .iter()
-            .filter_map(|(_, found)| found.as_ref().map(|found| found.image.clone()));
+            .filter_map(|(_, found)| found.as_ref().map(|found| &found.image))
+            .collect();
         Record::Rows {
             entry: entry_id,
-            before: before.collect(),
+            rows,
+            images: Some(journal.keep_values(&images)?),
         }
-    })
+    };
+    journal.append(&record)
 }
 
 fn insert<'r>(
