@@ -12,5 +12,6 @@ mod commands;
 mod connect;
 mod objects;
 mod rows;
+mod rules;
 mod sandbox;
 mod schema;

@@ -71,11 +71,9 @@ impl Comparison<'_> {
     fn ask_bag_sums(&self, side: Side, count: u64) -> Answer<Vec<Row>> {
         let bucket = self.bucket_expr(side, count);
         let sum = encode::sum_of(&self.shape.hashed(side));
-        let select = Select::from(
-            self.name(side),
-            vec![bucket.clone(), Expr::count_all(), sum],
-        )
-        .group_by(vec![bucket]);
+        let select = self
+            .select(side, vec![bucket.clone(), Expr::count_all(), sum])
+            .group_by(vec![bucket]);
         let step = format!("summing up rows of {}", self.name(side));
         self.worker(side).ask(step, select)
     }
@@ -91,7 +89,8 @@ impl Comparison<'_> {
         let within = |side| self.bucket_expr(side, count).is_in(numbers.clone());
         let ask = |side| {
             let hash = self.shape.comparison_hash(side);
-            let select = Select::from(self.name(side), vec![hash.clone(), Expr::count_all()])
+            let select = self
+                .select(side, vec![hash.clone(), Expr::count_all()])
                 .filter(within(side))
                 .group_by(vec![hash]);
             let step = format!("counting equal rows of {}", self.name(side));
@@ -149,7 +148,7 @@ impl Comparison<'_> {
         let hash = self.shape.comparison_hash(side);
         let mut columns = vec![Expr::count_all(), hash.clone(), self.shape.plan_hash(side)];
         columns.extend(self.shape.selected(side));
-        Select::from(self.name(side), columns)
+        self.select(side, columns)
             .filter(filter)
             .group_by(vec![hash])
     }

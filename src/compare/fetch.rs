@@ -2,12 +2,12 @@
 //!
 //! Must never hand on a row that was not read: one that is gone meanwhile is left for the next plan.
 
-use super::Comparison;
 use super::hash_text;
 use super::keyed::Keys;
 use super::pages::key_of;
 use super::resolve::Wanted;
 use super::work::Answer;
+use super::{Comparison, RowKey, ShapeColumn};
 use crate::connect::{Row, Side};
 use crate::diff::rows::{RowChange, RowKind};
 use crate::read::chunk::{self, Key};
@@ -78,7 +78,11 @@ impl Comparison<'_> {
                 .collect::<Vec<_>>()
         };
         let remote = self.ask_rows(Side::Remote, &of(|wanted| wanted.remote), keys)?;
-        let local = self.ask_rows(Side::Local, &of(|wanted| wanted.local), keys)?;
+        let local = self.ask_rows(
+            Side::Local,
+            &of(|wanted| wanted.local || wanted.beyond),
+            keys,
+        )?;
         Ok((batch, remote, local))
     }
 
@@ -94,6 +98,11 @@ impl Comparison<'_> {
         let key = keys.side(side);
         let select = Select::from(self.name(side), self.fetched(side, key))
             .filter(chunk::key_is_in(key, wanted)?);
+        // Of local's rows none is beyond the comparison whose key the remote's rows have.
+        let select = match side {
+            Side::Remote => self.shape.restricted(side, select),
+            Side::Local => select,
+        };
         let step = format!("reading rows of {}", self.name(side));
         Ok(Some(self.worker(side).ask(step, select)))
     }
@@ -116,19 +125,56 @@ impl Comparison<'_> {
                 continue;
             }
             match (before, after) {
-                (Some(before), Some(after)) => {
-                    let change = RowChange {
-                        before: Some(self.values(&before[columns + 1..])),
-                        after: Some(self.values(&after[columns + 1..])),
-                        before_hash: Some(hash_text(&before, columns)?),
-                        after_hash: Some(hash_text(&after, columns)?),
-                        copies: None,
-                    };
-                    self.emit(RowKind::Update, change)?;
-                }
+                (Some(before), Some(after)) => self.emit_update(&before, &after, columns)?,
                 (None, Some(after)) => self.emit_one_sided(Side::Remote, &after, columns)?,
                 (Some(before), None) => self.emit_one_sided(Side::Local, &before, columns)?,
                 (None, None) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands on a row that both sides have, as `fetched` selects it, unless it turns out to be the same.
+    fn emit_update(&mut self, before: &Row, after: &Row, columns: usize) -> Result<()> {
+        let (before_hash, after_hash) = (hash_text(before, columns)?, hash_text(after, columns)?);
+        if before_hash == after_hash && self.shape.columns.iter().all(ShapeColumn::common) {
+            return Ok(());
+        }
+        let change = RowChange {
+            before: Some(self.values(&before[columns + 1..])),
+            after: Some(self.values(&after[columns + 1..])),
+            before_hash: Some(before_hash),
+            after_hash: Some(after_hash),
+            copies: None,
+        };
+        self.emit(RowKind::Update, change)
+    }
+
+    /// Hands on rows that only the remote has among those that are compared. Local may have them beyond: then they are
+    /// updates.
+    pub(super) fn hand_on_remote(&mut self, rows: &[Row], columns: usize) -> Result<()> {
+        let key = match &self.shape.key {
+            RowKey::Columns { local, .. } if self.beyond => local.clone(),
+            _ => {
+                return rows
+                    .iter()
+                    .try_for_each(|row| self.emit_one_sided(Side::Remote, row, columns));
+            }
+        };
+        for rows in rows.chunks(BATCH_KEYS) {
+            let wanted = rows
+                .iter()
+                .map(|row| key_of(row, columns))
+                .collect::<Result<Vec<_>>>()?;
+            let select = Select::from(self.name(Side::Local), self.fetched(Side::Local, &key))
+                .filter(chunk::key_is_in(&key, &wanted.iter().collect::<Vec<_>>())?);
+            let step = format!("looking for rows of {}", self.name(Side::Local));
+            let mut local = by_key(Some(self.local.ask(step, select)), columns)?;
+            for (row, key) in rows.iter().zip(&wanted) {
+                match local.remove(key) {
+                    Some(before) => self.emit_update(&before, row, columns)?,
+                    None => self.emit_one_sided(Side::Remote, row, columns)?,
+                }
             }
         }
         Ok(())

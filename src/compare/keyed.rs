@@ -160,6 +160,7 @@ impl Comparison<'_> {
         let columns = self.shape.hashed(side);
         let table = self.name(side);
         let select = checksum::select(table, keys.side(side), range, within, buckets, &columns)?;
+        let select = self.shape.restricted(side, select);
         let step = format!("summing up rows of {table}");
         Ok(self.worker(side).ask(step, select))
     }

@@ -14,12 +14,13 @@ mod shape;
 mod spans;
 mod work;
 
-pub use shape::{RowKey, Shape, ShapeColumn};
+pub use shape::{Restriction, RowKey, RuleUnfit, Shape, ShapeColumn};
 pub use work::Source;
 
 use crate::connect::{LocalSession, Reader, Remote, RemoteSession, Row, Side, server_code};
 use crate::diff::rows::{Counts, RowChange, RowKind, RowSink};
 use crate::read::encode;
+use crate::read::rules::RowRules;
 use crate::refusal::Problem;
 use crate::schema::{ObjectName, Table};
 use crate::sql::{Expr, Select};
@@ -55,6 +56,8 @@ pub struct TableTask<'a> {
     pub data_only: bool,
     /// Whether both servers are of the same vendor and series, so that they sort text alike.
     pub same_server_kind: bool,
+    /// What the config's rules make of its rows.
+    pub rules: Option<&'a RowRules>,
 }
 
 /// How a table was compared.
@@ -172,6 +175,7 @@ pub fn between(
             remote_rows: 0,
             local_rows: 0,
             snapshots: 1,
+            beyond: false,
         }
         .run()
     })
@@ -203,6 +207,9 @@ struct Comparison<'a> {
     remote_rows: u64,
     local_rows: u64,
     snapshots: u64,
+    /// Whether local may have rows beyond those that are compared: a row that local seems to lack is looked up by its
+    /// key, whatever the `where`.
+    beyond: bool,
 }
 
 impl Comparison<'_> {
@@ -212,6 +219,8 @@ impl Comparison<'_> {
         } else {
             Method::Full
         };
+        self.try_rules()?;
+        self.beyond = method != Method::Copy && self.shape.restriction.is_some();
         match (method, self.shape.key.clone()) {
             (Method::Copy, _) => self.copy()?,
             (Method::Full, RowKey::Bag) => self.bag()?,
@@ -240,6 +249,36 @@ impl Comparison<'_> {
         })
     }
 
+    /// Has both servers resolve what the rules say, without reading a row, so that a mistake of types or character sets
+    /// is told apart from one of the comparison.
+    fn try_rules(&self) -> Result<()> {
+        if self.task.rules.is_none() {
+            return Ok(());
+        }
+        for side in [Side::Remote, Side::Local] {
+            if side == Side::Local && self.task.local.is_none() {
+                continue;
+            }
+            let columns = vec![self.shape.comparison_hash(side)];
+            let select = self.select(side, columns).limit(0, 0);
+            let step = format!("trying the rules of {}", self.name(side));
+            self.worker(side).ask(step, select).wait().map_err(|error| {
+                match server_code(&error) {
+                    Some(_) => error.context(Problem::new(
+                        format!(
+                            "{} cannot compute what the config's rules say of {}",
+                            side.server(),
+                            self.name(side)
+                        ),
+                        "correct the `where` or the mask's `sql` that the server's message is about",
+                    )),
+                    None => error,
+                }
+            })?;
+        }
+        Ok(())
+    }
+
     fn local_is_empty(&self) -> Result<bool> {
         if self.task.local.is_none() {
             return Ok(true);
@@ -254,6 +293,12 @@ impl Comparison<'_> {
             Side::Remote => &self.task.remote_name,
             Side::Local => &self.task.local_name,
         }
+    }
+
+    /// Selects from the rows of a side that are compared.
+    fn select(&self, side: Side, columns: Vec<Expr>) -> Select {
+        self.shape
+            .restricted(side, Select::from(self.name(side), columns))
     }
 
     fn worker(&self, side: Side) -> &Worker {

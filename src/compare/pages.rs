@@ -44,7 +44,7 @@ impl Comparison<'_> {
 
     /// Copies in one go: there is no order in which to go on after a break.
     fn copy_unordered(&mut self, key: &KeySide) -> Result<()> {
-        let select = Select::from(self.name(Side::Remote), self.fetched(Side::Remote, key));
+        let select = self.select(Side::Remote, self.fetched(Side::Remote, key));
         let step = format!("reading all rows of {} in one go", self.name(Side::Remote));
         let mut batches = self.remote.ask_stream(step, select);
         while let Some(rows) = batches.next()? {
@@ -75,8 +75,13 @@ impl Comparison<'_> {
             let ended = loop {
                 match batches.next() {
                     Ok(Some(batch)) => {
-                        for row in &batch {
-                            self.emit_one_sided(side, row, key.columns.len())?;
+                        match side {
+                            Side::Remote => self.hand_on_remote(&batch, key.columns.len())?,
+                            Side::Local => {
+                                for row in &batch {
+                                    self.emit_one_sided(side, row, key.columns.len())?;
+                                }
+                            }
                         }
                         if let Some(row) = batch.last() {
                             last = Some(key_of(row, key.columns.len())?);
@@ -113,7 +118,7 @@ impl Comparison<'_> {
             conditions.push(chunk::after(key, behind)?);
         }
         let columns = self.fetched(side, key);
-        let select = Select::from(self.name(side), columns).filter(Expr::all(conditions));
+        let select = self.select(side, columns).filter(Expr::all(conditions));
         let select = chunk::in_key_order(select, key).limit(PAGE_ROWS, 0);
         let step = format!("reading rows of {}", self.name(side));
         Ok(self.worker(side).ask_stream(step, select))

@@ -10,7 +10,7 @@ use super::work::Answer;
 use crate::connect::{Row, Side};
 use crate::read::chunk::{Buckets, ChunkRange, Key, with_index};
 use crate::read::{checksum, chunk};
-use crate::sql::{Expr, Select};
+use crate::sql::Expr;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 
@@ -111,6 +111,8 @@ struct Seen {
 pub(super) struct Wanted {
     pub(super) remote: bool,
     pub(super) local: bool,
+    /// Whether local is asked although no such row was seen: it may be beyond the rows that are compared.
+    pub(super) beyond: bool,
     pub(super) bytes: u64,
 }
 
@@ -185,7 +187,7 @@ impl Comparison<'_> {
         if remote.len() as u64 != expected {
             remote = self.read_again(group, keys)?;
         }
-        let wanted = differences(&remote, &local, self.task.keep_local);
+        let wanted = differences(&remote, &local, self.task.keep_local, self.beyond);
         drop((remote, local));
         self.fetch(wanted, keys)
     }
@@ -195,7 +197,7 @@ impl Comparison<'_> {
         for _ in 0..3 {
             let remote = self.ask_hashes(Side::Remote, group, keys)?;
             let filter = group_filter(Side::Remote, group, keys)?;
-            let select = Select::from(self.name(Side::Remote), vec![Expr::count_all()]);
+            let select = self.select(Side::Remote, vec![Expr::count_all()]);
             let step = format!("counting rows of {}", self.name(Side::Remote));
             let counted = self.remote.ask(step, select.filter(filter));
             let remote = seen(&remote.wait()?, keys.positions.len())?;
@@ -217,8 +219,9 @@ impl Comparison<'_> {
             .collect::<Vec<_>>();
         columns.push(self.shape.comparison_hash(side));
         columns.extend(self.shape.long_bytes(side));
-        let select =
-            Select::from(self.name(side), columns).filter(group_filter(side, group, keys)?);
+        let select = self
+            .select(side, columns)
+            .filter(group_filter(side, group, keys)?);
         let select = if group.iter().any(|area| area.range.is_everything()) {
             select
         } else {
@@ -261,6 +264,7 @@ fn differences(
     remote: &BTreeMap<Key, Seen>,
     local: &BTreeMap<Key, Seen>,
     keep_local: bool,
+    beyond: bool,
 ) -> Vec<(Key, Wanted)> {
     let mut wanted = Vec::new();
     for (key, row) in remote {
@@ -271,6 +275,7 @@ fn differences(
                 Wanted {
                     remote: true,
                     local: before.is_some(),
+                    beyond: beyond && before.is_none(),
                     bytes: row.bytes + before.map_or(0, |before| before.bytes),
                 },
             ));
@@ -283,6 +288,7 @@ fn differences(
                 Wanted {
                     remote: false,
                     local: true,
+                    beyond: false,
                     bytes: row.bytes,
                 },
             ));

@@ -8,8 +8,9 @@ use crate::connect::Side;
 use crate::read::chunk::{KeyColumn, KeySide};
 use crate::read::encode::{self, Encoding};
 use crate::schema::table::{Column, IndexKind, Table};
-use crate::sql::Expr;
+use crate::sql::{Expr, Select};
 use anyhow::{Result, bail};
+use std::collections::BTreeMap;
 
 /// A column that is compared and written.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct ShapeColumn {
     pub encoding: Encoding,
     /// What the expand phase will put into local's rows, where local has no such column and that can be told.
     pub stand_in: Option<Expr>,
+    /// What stands for the remote's values, where they are masked.
+    pub mask: Option<Expr>,
 }
 
 impl ShapeColumn {
@@ -37,10 +40,20 @@ impl ShapeColumn {
         }
     }
 
+    /// The column's value on a side, as far as it is ours to know: the remote's is the masked one.
+    fn source(&self, side: Side) -> Option<Expr> {
+        match (side, &self.mask) {
+            (Side::Remote, Some(mask)) => Some(mask.clone()),
+            _ => self
+                .definition(side)
+                .map(|column| Expr::column(&column.name)),
+        }
+    }
+
     /// What is hashed of the column on a side.
     fn hashed(&self, side: Side) -> (Expr, Encoding) {
-        match (self.definition(side), &self.stand_in) {
-            (Some(column), _) => (Expr::column(&column.name), self.encoding),
+        match (self.source(side), &self.stand_in) {
+            (Some(source), _) => (source, self.encoding),
             (None, Some(constant)) => (constant.clone(), self.encoding),
             // Not told beforehand: hashed as text that adds a length, so that no row of the remote hashes alike.
             (None, None) => (
@@ -52,9 +65,9 @@ impl ShapeColumn {
 
     /// How the column's cell is fetched on a side.
     fn selected(&self, side: Side) -> Expr {
-        match self.definition(side) {
-            Some(column) => encode::select_expr_as(column, self.encoding),
-            None => match &self.stand_in {
+        match (self.source(side), self.definition(side)) {
+            (Some(source), Some(column)) => encode::select_source_as(source, column, self.encoding),
+            _ => match &self.stand_in {
                 Some(constant) => constant.clone(),
                 None => Expr::null(),
             },
@@ -91,7 +104,21 @@ pub struct Shape {
     pub key: RowKey,
     /// What the user should know of the comparison.
     pub notes: Vec<String>,
+    /// Which rows are compared; `None` for all of them.
+    pub restriction: Option<Restriction>,
 }
+
+/// Which rows of either side are compared: the `where` of the table's rules.
+#[derive(Debug, Clone)]
+pub struct Restriction {
+    remote: Expr,
+    local: Expr,
+}
+
+/// A `where` that cannot be put to local's table as it is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct RuleUnfit(pub String);
 
 impl Shape {
     /// Settles what is compared.
@@ -121,22 +148,39 @@ impl Shape {
                 ));
                 continue;
             }
-            columns.push(shape_column(
+            let mut column = shape_column(
                 remote,
                 local.filter(|_| !generated),
                 task.local.is_some(),
                 &mut notes,
-            )?);
+            )?;
+            column.mask = task
+                .rules
+                .and_then(|rules| rules.masks.get(&remote.name))
+                .cloned();
+            columns.push(column);
         }
         if columns.is_empty() {
             bail!("there is no column to compare");
         }
         let key = row_key(task, &columns);
+        let restriction = restriction(task, &columns)?;
         Ok(Self {
             columns,
             key,
             notes,
+            restriction,
         })
+    }
+
+    /// Returns a select of the rows that are compared on a side.
+    #[must_use]
+    pub fn restricted(&self, side: Side, select: Select) -> Select {
+        match (&self.restriction, side) {
+            (None, _) => select,
+            (Some(restriction), Side::Remote) => select.filter(restriction.remote.clone()),
+            (Some(restriction), Side::Local) => select.filter(restriction.local.clone()),
+        }
     }
 
     /// Returns what is hashed on a side over all columns of the shape.
@@ -178,14 +222,11 @@ impl Shape {
         self.columns
             .iter()
             .filter(|column| matches!(column.encoding, Encoding::Lob | Encoding::LobUtf8))
-            .filter_map(|column| column.definition(side))
-            .map(|column| {
+            .filter_map(|column| column.source(side))
+            .map(|source| {
                 Expr::call(
                     Function::IfNull,
-                    vec![
-                        Expr::call(Function::Length, vec![Expr::column(&column.name)]),
-                        Expr::integer(0),
-                    ],
+                    vec![Expr::call(Function::Length, vec![source]), Expr::integer(0)],
                 )
             })
             .reduce(|sum, length| sum.binary(Operator::Plus, length))
@@ -234,7 +275,55 @@ fn shape_column(
         local: local.cloned(),
         encoding,
         stand_in,
+        mask: None,
     })
+}
+
+/// The condition on either side. Columns that local gets only with the plan's expand phase are stood in for.
+fn restriction(task: &TableTask<'_>, columns: &[ShapeColumn]) -> Result<Option<Restriction>> {
+    let Some(filter) = task.rules.and_then(|rules| rules.filter.as_ref()) else {
+        return Ok(None);
+    };
+    let unfit = |what: String| {
+        RuleUnfit(format!(
+            "rows not compared: `{}` names {what}; bring the schema up first (`driftwarden plan --schema-only`, then \
+             apply), and plan again",
+            filter.path
+        ))
+    };
+    let mut stand_ins = BTreeMap::new();
+    for name in filter.expr.columns() {
+        let Some(remote) = task.remote.column(&name) else {
+            bail!("{} has no column `{name}`", task.remote_name);
+        };
+        let Some(table) = task.local else { continue };
+        let class = |column: &Column| column.data_type.class();
+        match table.column(&name) {
+            Some(local) if class(local) == class(remote) => {}
+            Some(local) => bail!(unfit(format!(
+                "`{name}`, which is {} on local and {} on production",
+                local.data_type.base, remote.data_type.base
+            ))),
+            None => {
+                let constant = columns
+                    .iter()
+                    .find(|column| column.remote.name == remote.name)
+                    .and_then(|column| column.stand_in.clone())
+                    .filter(|_| !task.data_only);
+                match constant {
+                    Some(constant) => drop(stand_ins.insert(name, constant)),
+                    None => bail!(unfit(format!("`{name}`, which local does not have"))),
+                }
+            }
+        }
+    }
+    Ok(Some(Restriction {
+        remote: filter.expr.clone(),
+        local: filter
+            .expr
+            .clone()
+            .with_columns(&|name| stand_ins.get(name).cloned()),
+    }))
 }
 
 fn row_key(task: &TableTask<'_>, columns: &[ShapeColumn]) -> RowKey {

@@ -2,7 +2,8 @@
 //! built yet.
 
 use super::rules::Patterns;
-use super::{Config, DatabaseName, Incremental, RemoteLimits, SnapshotScope};
+use super::{Config, DatabaseName, Incremental, MaskKind, RemoteLimits, SnapshotScope, TableRule};
+use crate::sql::rule::{self, Clock, RuleError};
 use std::collections::BTreeMap;
 
 /// Databases that are the server's own.
@@ -20,6 +21,7 @@ pub(super) fn check(config: &Config) -> Result<(), String> {
     globs("tables.exclude", &tables.exclude)?;
     for (place, rule) in tables.rules.iter().enumerate() {
         glob(&format!("tables.rules[{place}].match"), &rule.pattern)?;
+        expressions(place, rule)?;
     }
     if config.deletes.max_percent > 100 {
         return Err(format!(
@@ -63,7 +65,6 @@ pub fn unsupported_yet(config: &Config) -> Vec<String> {
                 ));
             }
         };
-        add("where", rule.filter.is_some());
         add("mask", rule.mask.is_some());
         add("updated_at", rule.updated_at.is_some());
         add("created_at", rule.created_at.is_some());
@@ -76,10 +77,6 @@ pub fn unsupported_yet(config: &Config) -> Vec<String> {
     };
     let default = RemoteLimits::default();
     let limits = &config.remote_limits;
-    add(
-        "`mask_key_env`",
-        config.mask_key_env != super::default_mask_key_env(),
-    );
     add(
         "`remote_limits.connections`",
         limits.connections != default.connections,
@@ -97,6 +94,21 @@ pub fn unsupported_yet(config: &Config) -> Vec<String> {
         config.incremental != Incremental::default(),
     );
     keys
+}
+
+/// The SQL of a rule, as far as it can be told without a table.
+fn expressions(place: usize, rule: &TableRule) -> Result<(), String> {
+    let wrong = |key: &str, why: RuleError| format!("`tables.rules[{place}].{key}`: {why}");
+    if let Some(text) = &rule.filter {
+        rule::parse(text, Clock::ANY).map_err(|why| wrong("where", why))?;
+    }
+    for (column, mask) in rule.mask.iter().flatten() {
+        if let MaskKind::Sql { text, .. } = &mask.kind {
+            rule::parse(text, Clock::Stopped)
+                .map_err(|why| wrong(&format!("mask.{column}.sql"), why))?;
+        }
+    }
+    Ok(())
 }
 
 fn ssh(config: &Config) -> Result<(), String> {

@@ -187,7 +187,7 @@ fn humane(said: &str) -> String {
         "Issues",
         "Log",
         "RenamedDatabase",
-        "SqlMask",
+        "MaskObject",
     ] {
         text = text.replace(
             &format!("expected an object, {structure}"),

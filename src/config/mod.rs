@@ -5,6 +5,7 @@
 pub mod check;
 pub mod duration;
 pub mod load;
+mod mask;
 mod name;
 pub mod rules;
 pub mod secret;
@@ -12,7 +13,8 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-pub use tables::{Mask, SqlMask, TableRule, Tables};
+pub use mask::{Mask, MaskKind, NamePart};
+pub use tables::{TableRule, Tables};
 
 use duration::Span;
 use serde::{Deserialize, Serialize};

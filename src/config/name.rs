@@ -1,6 +1,7 @@
 //! Keys that are a string or an object: read by hand, so that an error inside the object names its own path.
 
-use super::{DatabaseName, Mask, RenamedDatabase, SqlMask};
+use super::mask::MaskObject;
+use super::{DatabaseName, Mask, RenamedDatabase};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -11,8 +12,8 @@ impl<'de> Deserialize<'de> for DatabaseName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(StringOr {
             expected: "a database name, or an object with `remote` and `local`",
-            text: Self::Same,
-            object: Self::Renamed,
+            text: |name| Ok(Self::Same(name)),
+            object: |renamed| Ok(Self::Renamed(renamed)),
             types: PhantomData::<RenamedDatabase>,
         })
     }
@@ -21,18 +22,18 @@ impl<'de> Deserialize<'de> for DatabaseName {
 impl<'de> Deserialize<'de> for Mask {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(StringOr {
-            expected: "the name of a mask, or an object with `sql`",
-            text: Self::Kind,
-            object: Self::Sql,
-            types: PhantomData::<SqlMask>,
+            expected: "the name of a mask, or an object with `kind` or `sql`",
+            text: |name| Self::named(&name),
+            object: Self::described,
+            types: PhantomData::<MaskObject>,
         })
     }
 }
 
 struct StringOr<T, O> {
     expected: &'static str,
-    text: fn(String) -> T,
-    object: fn(O) -> T,
+    text: fn(String) -> Result<T, String>,
+    object: fn(O) -> Result<T, String>,
     types: PhantomData<O>,
 }
 
@@ -44,10 +45,11 @@ impl<'de, T, O: Deserialize<'de>> Visitor<'de> for StringOr<T, O> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
-        Ok((self.text)(text.to_owned()))
+        (self.text)(text.to_owned()).map_err(E::custom)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-        O::deserialize(MapAccessDeserializer::new(map)).map(self.object)
+        let object = O::deserialize(MapAccessDeserializer::new(map))?;
+        (self.object)(object).map_err(A::Error::custom)
     }
 }

@@ -24,6 +24,30 @@ pub struct EffectiveRule {
     pub keep_local: bool,
     /// Masks by column.
     pub mask: BTreeMap<String, Mask>,
+    /// Where the config says so.
+    pub places: Places,
+}
+
+/// The rules, by their number, that had the last word.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Places {
+    /// On the condition.
+    pub filter: usize,
+    /// On a column's mask.
+    pub mask: BTreeMap<String, usize>,
+}
+
+impl Places {
+    /// Returns the path of the condition in the config.
+    pub fn filter_path(&self) -> String {
+        format!("tables.rules[{}].where", self.filter)
+    }
+
+    /// Returns the path of a column's mask in the config.
+    pub fn mask_path(&self, column: &str) -> String {
+        let place = self.mask.get(column).copied().unwrap_or_default();
+        format!("tables.rules[{place}].mask.{column}")
+    }
 }
 
 /// Globs over table names.
@@ -68,16 +92,21 @@ impl Config {
             .tables
             .rules
             .iter()
-            .filter(|rule| any(std::slice::from_ref(&rule.pattern), table));
-        for rule in matching {
+            .enumerate()
+            .filter(|(_, rule)| any(std::slice::from_ref(&rule.pattern), table));
+        for (place, rule) in matching {
             set(&mut merged.updated_at, rule.updated_at.as_ref());
             set(&mut merged.created_at, rule.created_at.as_ref());
-            set(&mut merged.filter, rule.filter.as_ref());
+            if rule.filter.is_some() {
+                merged.filter.clone_from(&rule.filter);
+                merged.places.filter = place;
+            }
             merged.full_diff = rule.full_diff.unwrap_or(merged.full_diff);
             merged.check_deletes = rule.check_deletes.unwrap_or(merged.check_deletes);
             merged.keep_local = rule.keep_local.unwrap_or(merged.keep_local);
             for (column, mask) in rule.mask.iter().flatten() {
                 merged.mask.insert(column.clone(), mask.clone());
+                merged.places.mask.insert(column.clone(), place);
             }
         }
         merged

@@ -1,5 +1,6 @@
 //! `tables`: which tables are taken in, and the rules that say how.
 
+use super::Mask;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -53,21 +54,4 @@ pub struct TableRule {
     /// Masks by column.
     #[serde(default)]
     pub mask: Option<BTreeMap<String, Mask>>,
-}
-
-/// A mask: the name of a built-in kind, or SQL.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mask {
-    /// A built-in kind.
-    Kind(String),
-    /// An expression.
-    Sql(SqlMask),
-}
-
-/// A mask given as an expression.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SqlMask {
-    /// The expression.
-    pub sql: String,
 }

@@ -8,7 +8,9 @@ use super::{Entry, Kind, Risk, RowShape, ShapeColumn};
 use crate::compare::{RowKey, Shape};
 use crate::diff::rows::RowKind;
 use crate::read::encode;
+use crate::read::rules::RowRules;
 use crate::schema::ObjectName;
+use std::fmt::Write as _;
 
 /// Returns a comparison's shape as it stands in a plan.
 pub fn plan_shape(shape: &Shape) -> RowShape {
@@ -31,6 +33,26 @@ pub fn plan_shape(shape: &Shape) -> RowShape {
         })
         .collect();
     RowShape { key, columns }
+}
+
+/// Adds to what a comparison can see, in words, what the config's rules make of the rows.
+pub fn with_rules(mut exactness: String, rules: Option<&RowRules>) -> String {
+    let Some(rules) = rules else { return exactness };
+    if let Some(filter) = &rules.filter {
+        let _ = write!(
+            exactness,
+            "; only rows within its `where` ({})",
+            filter.path
+        );
+        if filter.moves {
+            exactness.push_str(", which moves with the time");
+        }
+    }
+    if !rules.masks.is_empty() {
+        let masked: Vec<&str> = rules.masks.keys().map(String::as_str).collect();
+        let _ = write!(exactness, "; masked: `{}`", masked.join("`, `"));
+    }
+    exactness
 }
 
 /// Makes the entry of the rows of one kind. `table` is the local name.

@@ -3,3 +3,4 @@
 pub mod checksum;
 pub mod chunk;
 pub mod encode;
+pub mod rules;

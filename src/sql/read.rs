@@ -121,10 +121,17 @@ impl Select {
         }
     }
 
-    /// Sets the condition.
+    /// Adds a condition, which must hold beside those that are there.
     #[must_use]
     pub fn filter(mut self, filter: Expr) -> Self {
-        self.filter = filter;
+        let everything = Expr::all(Vec::new());
+        self.filter = if self.filter == everything {
+            filter
+        } else if filter == everything {
+            self.filter
+        } else {
+            Expr::all(vec![self.filter, filter])
+        };
         self
     }
 

@@ -106,6 +106,7 @@ impl Server {
             keep_local: settings.keep_local,
             data_only: false,
             same_server_kind: true,
+            rules: None,
         };
         let mut found = Found::default();
         let mut remote_side = Counted::new(&mut self.session);

@@ -4,6 +4,7 @@
 
 mod report;
 mod rows;
+mod rules;
 mod schema;
 mod survey;
 
@@ -17,6 +18,7 @@ use crate::plan::payload::PayloadFolder;
 use crate::plan::scope::Selection;
 use crate::plan::strategy::Choice;
 use crate::plan::{LocalServer, Plan, RemoteServer, Strategy, TablePlan, file};
+use crate::read::rules::RowRules;
 use crate::review;
 use crate::schema::{ObjectName, print as text};
 use anyhow::Result;
@@ -93,6 +95,11 @@ pub(super) fn make(
 
     let mut sides = survey::connect(config, setup::notice(context))?;
     let mut pairs = survey::read(config, &mut sides)?;
+    let rules = if with_data {
+        rules::settle(config, &pairs, &selection, &mut sides)?
+    } else {
+        BTreeMap::new()
+    };
     survey::select(&mut pairs, &selection)?;
     let mut findings = Findings {
         warnings: std::mem::take(&mut sides.warnings),
@@ -105,6 +112,7 @@ pub(super) fn make(
         sides: &mut sides,
         folder: &folder,
         findings: &mut findings,
+        rules: &rules,
     };
     let mut compared = work.tables(&pairs, &mut selection, (with_schema, with_data), context)?;
     let snapshots = compared.values().map(|table| table.snapshots).sum();
@@ -155,6 +163,7 @@ struct Work<'a> {
     sides: &'a mut Sides,
     folder: &'a PayloadFolder,
     findings: &'a mut Findings,
+    rules: &'a BTreeMap<ObjectName, RowRules>,
 }
 
 impl Work<'_> {
@@ -202,6 +211,7 @@ impl Work<'_> {
             schema,
             sides: &mut *self.sides,
             folder: self.folder,
+            rules: self.rules,
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use super::super::Context;
 use super::survey::{Pair, Sides};
-use crate::compare::{self, TableTask};
+use crate::compare::{self, RuleUnfit, TableTask};
 use crate::config::Config;
 use crate::connect::{Reader, server_code};
 use crate::interrupt;
@@ -15,6 +15,8 @@ use crate::plan::row_entries;
 use crate::plan::scope::{Named, Selection};
 use crate::plan::strategy::{self, Choice, Facts};
 use crate::plan::{Entry, Strategy};
+use crate::read::rules::RowRules;
+use crate::refusal::find;
 use crate::schema::{ObjectName, Table, Unsupported};
 use anyhow::Result;
 use std::collections::BTreeMap;
@@ -161,6 +163,12 @@ pub(super) fn choose_or_ask<'a>(
 /// # Errors
 /// Any other failure, as it is.
 fn changed_meanwhile(table: &ObjectName, error: anyhow::Error) -> Result<Unsupported> {
+    if let Some(unfit) = find::<RuleUnfit>(&error) {
+        return Ok(Unsupported {
+            object: table.to_string(),
+            reason: unfit.to_string(),
+        });
+    }
     // No such table, column or index; "table definition has changed" under a snapshot.
     let changed = matches!(server_code(&error), Some(1146 | 1054 | 1176 | 1412 | 1932));
     if !changed {
@@ -184,6 +192,8 @@ pub(super) struct Task<'a> {
     pub(super) sides: &'a mut Sides,
     /// Where many rows go.
     pub(super) folder: &'a PayloadFolder,
+    /// What the config's rules make of rows, by remote name.
+    pub(super) rules: &'a BTreeMap<ObjectName, RowRules>,
 }
 
 /// Compares every table as chosen. Tables that were altered or dropped meanwhile are noted as unsupported.
@@ -254,6 +264,7 @@ fn compare(table: &Candidate<'_>, choice: &Choice, work: &mut Task<'_>) -> Resul
         schema,
         sides,
         folder,
+        rules,
     } = work;
     let remote_name = table.pair.remote_name(table.name);
     let local_name = table.pair.local_name(table.name);
@@ -270,6 +281,7 @@ fn compare(table: &Candidate<'_>, choice: &Choice, work: &mut Task<'_>) -> Resul
         keep_local: config.rule_for(&remote_name).keep_local,
         data_only: !*schema,
         same_server_kind: sides.remote.server().vendor == sides.local.server().vendor,
+        rules: rules.get(&remote_name),
     };
     // What cannot go on from where a connection broke (a table without an order) begins anew, with nothing kept.
     let step = format!("comparing the rows of {local_name} anew");
@@ -298,6 +310,7 @@ fn compare(table: &Candidate<'_>, choice: &Choice, work: &mut Task<'_>) -> Resul
         Strategy::Copy => choice.exactness.clone(),
         _ => outcome.exactness,
     };
+    let exactness = row_entries::with_rules(exactness, task.rules);
     Ok(Compared {
         choice: Choice {
             strategy: choice.strategy,

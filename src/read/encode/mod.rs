@@ -230,7 +230,11 @@ fn digest(columns: &[(Expr, Encoding)]) -> Expr {
 /// Returns how a column's cell is fetched so that nothing is lost: FLOAT as a double, BIT as a number, text that
 /// converts to UTF-8 as UTF-8, everything else as the server's own bytes.
 pub fn select_expr(column: &Column) -> Expr {
-    let source = Expr::column(&column.name);
+    select_source(Expr::column(&column.name), column)
+}
+
+/// As [`select_expr`], for an expression that has the column's type and character set.
+fn select_source(source: Expr, column: &Column) -> Expr {
     match column.data_type.class() {
         Some(TypeClass::Float) => source.as_double(),
         Some(TypeClass::Bit) => source.binary(Operator::Plus, Expr::integer(0)),
@@ -248,11 +252,14 @@ pub fn select_expr(column: &Column) -> Expr {
 /// Returns how a column's cell is fetched for a comparison: as `select_expr` does, but as UTF-8 where the sides differ
 /// in the character set, so that either side's column can take the value.
 pub fn select_expr_as(column: &Column, encoding: Encoding) -> Expr {
+    select_source_as(Expr::column(&column.name), column, encoding)
+}
+
+/// As [`select_expr_as`], for an expression that has the column's type and character set.
+pub fn select_source_as(source: Expr, column: &Column, encoding: Encoding) -> Expr {
     match encoding {
-        Encoding::Utf8 | Encoding::LobUtf8 if is_text(column) => {
-            Expr::column(&column.name).to_utf8()
-        }
-        _ => select_expr(column),
+        Encoding::Utf8 | Encoding::LobUtf8 if is_text(column) => source.to_utf8(),
+        _ => select_source(source, column),
     }
 }
 
