@@ -424,5 +424,6 @@ pub(super) fn task<'a>(
         keep_local: false,
         data_only: false,
         same_server_kind: true,
+        rules: None,
     }
 }
