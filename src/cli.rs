@@ -10,7 +10,7 @@ use std::path::PathBuf;
 /// Reads both sides through ssh, writes a plan that you review row by row, and applies what you approved to the local
 /// server. Production is only ever read.
 #[derive(Debug, Parser)]
-#[command(name = "driftwarden", version, max_term_width = 100, after_help = MAIN_EXAMPLE)]
+#[command(name = "driftwarden", version = VERSION, max_term_width = 100, after_help = MAIN_EXAMPLE)]
 pub struct Cli {
     /// Flags that every command takes.
     #[command(flatten)]
@@ -19,6 +19,9 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 }
+
+/// The version, with the commit it was built from where that is known.
+pub const VERSION: &str = env!("DRIFTWARDEN_VERSION");
 
 const MAIN_EXAMPLE: &str = "Example:
   driftwarden init && driftwarden doctor
@@ -91,7 +94,7 @@ pub enum Command {
     /// Render a plan
     #[command(after_help = SHOW_EXAMPLE)]
     Show(ShowArgs),
-    /// Decide on a plan's changes one by one at the terminal
+    /// Decide on a plan's changes one by one, at the terminal or in an editor
     #[command(after_help = REVIEW_EXAMPLE)]
     Review(ReviewArgs),
     /// Approve changes of a plan
@@ -121,13 +124,11 @@ pub enum Command {
     )]
     Issues(IssuesArgs),
     /// Print a shell completion script
-    #[command(
-        after_help = "Example:\n  driftwarden completions bash > /etc/bash_completion.d/driftwarden"
-    )]
+    #[command(after_help = COMPLETIONS_EXAMPLE)]
     Completions(CompletionsArgs),
-    /// Print the man page
-    #[command(after_help = "Example:\n  driftwarden man > driftwarden.1 && man ./driftwarden.1")]
-    Man,
+    /// Print a man page, or write all of them into a folder
+    #[command(after_help = MAN_EXAMPLE)]
+    Man(ManArgs),
 }
 
 const PLAN_EXAMPLE: &str = "Examples:
@@ -164,6 +165,15 @@ const APPLY_EXAMPLE: &str = "Examples:
 const SYNC_EXAMPLE: &str = "Examples:
   driftwarden sync
   driftwarden sync --tables users,orders --yolo";
+
+const COMPLETIONS_EXAMPLE: &str = "Examples:
+  driftwarden completions bash > ~/.local/share/bash-completion/completions/driftwarden
+  driftwarden completions zsh > ~/.zfunc/_driftwarden
+  driftwarden completions fish > ~/.config/fish/completions/driftwarden.fish";
+
+const MAN_EXAMPLE: &str = "Examples:
+  driftwarden man plan > driftwarden-plan.1 && man ./driftwarden-plan.1
+  driftwarden man --out ~/.local/share/man/man1";
 
 /// Arguments of `init`.
 #[derive(Debug, Args)]
@@ -264,9 +274,15 @@ pub struct ShowArgs {
     /// Only entries of this table, name or glob over `database.table`
     #[arg(long, value_name = "TABLE")]
     pub table: Vec<String>,
-    /// At most this many rows per entry [default: 20 for text, all for sql]
+    /// At most this many rows per entry [default: 20 for text and Markdown, 200 for html, all for sql]
     #[arg(long, value_name = "ROWS")]
     pub limit: Option<u64>,
+    /// Show long values whole, instead of the part that differs
+    #[arg(long)]
+    pub whole: bool,
+    /// Print at once, even where $PAGER could be used
+    #[arg(long)]
+    pub no_pager: bool,
 }
 
 /// Arguments of `review`.
@@ -415,6 +431,17 @@ pub struct CompletionsArgs {
     /// The shell
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
+}
+
+/// Arguments of `man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// The command whose page to print [default: driftwarden's own]
+    #[arg(conflicts_with = "out")]
+    pub command: Option<String>,
+    /// Write a page for driftwarden and one for each command into this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 //!
 //! Must never change a value on its way: `Cell → Value → JSON → Value → SQL literal` gives the same bytes back.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::borrow::Cow;
 use std::fmt;
 
 /// One cell of a result set: the bytes the server sent in the text protocol, or `None` for NULL.
@@ -28,7 +30,7 @@ pub enum Value {
 }
 
 /// How a column's bytes are to be read into a [`Value`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ValueKind {
     /// Whole numbers: JSON numbers where they fit.
@@ -86,6 +88,30 @@ impl fmt::Display for Value {
             Self::Text(text) => write!(f, "{text:?}"),
             Self::Bytes(bytes) => write!(f, "0x{}", to_hex(bytes)),
         }
+    }
+}
+
+impl JsonSchema for Value {
+    fn schema_name() -> Cow<'static, str> {
+        "Value".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A column's value: null, a whole number within ±2^53, text (numbers beyond, decimals and \
+                            dates as MySQL prints them), or any other bytes as hex.",
+            "anyOf": [
+                { "type": "null" },
+                { "type": "integer", "minimum": -MAX_SAFE_INTEGER, "maximum": MAX_SAFE_INTEGER },
+                { "type": "string" },
+                {
+                    "type": "object",
+                    "properties": { "hex": { "type": "string", "pattern": "^([0-9a-f]{2})*$" } },
+                    "required": ["hex"],
+                    "additionalProperties": false
+                }
+            ]
+        })
     }
 }
 

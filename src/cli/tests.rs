@@ -34,7 +34,7 @@ fn help_is_for_people() {
                    failure
       plan         Read both sides and write a plan; changes nothing
       show         Render a plan
-      review       Decide on a plan's changes one by one at the terminal
+      review       Decide on a plan's changes one by one, at the terminal or in an editor
       approve      Approve changes of a plan
       deny         Deny changes of a plan
       validate     Check plan files offline: structure, id, digest, payloads
@@ -44,7 +44,7 @@ fn help_is_for_people() {
       revert       Write a new plan that undoes what applying a plan did (not supported yet)
       issues       List, show and resolve the persisted issues
       completions  Print a shell completion script
-      man          Print the man page
+      man          Print a man page, or write all of them into a folder
       help         Print this message or the help of the given subcommand(s)
 
     Options:

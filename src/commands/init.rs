@@ -2,6 +2,7 @@
 
 use super::Context;
 use crate::cli::InitArgs;
+use crate::plan;
 use anyhow::{Context as _, Result};
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -10,6 +11,7 @@ use std::path::Path;
 
 const TEMPLATE: &str = include_str!("../../config/config.json.example");
 const SCHEMA: &str = include_str!("../../config/config.schema.json");
+const PLAN_SCHEMA: &str = include_str!("../../plans/plan.schema.json");
 const PLANS_IGNORE: &str = "# Payloads and undo records hold rows, whatever `plan.preview` says: they stay on this machine.\n*/\n*.undo*\n*.tmp\n";
 
 /// Runs the command in the current directory. Never writes over an existing file.
@@ -31,6 +33,7 @@ pub fn run(_args: &InitArgs, context: &mut Context<'_>) -> Result<u8> {
         fs::create_dir_all(folder).with_context(|| format!("making the folder {folder}"))?;
     }
     create(Path::new("plans/.gitignore"), PLANS_IGNORE)?;
+    create(&Path::new("plans").join(plan::SCHEMA_FILE), PLAN_SCHEMA)?;
     let shown = config.display();
     if is_new {
         writeln!(context.out, "Wrote {shown}, and made plans/ and issues/.")?;
@@ -62,5 +65,34 @@ fn create(path: &Path, text: &str) -> Result<bool> {
             .with_context(|| format!("writing {}", path.display())),
         Err(failure) if failure.kind() == ErrorKind::AlreadyExists => Ok(false),
         Err(failure) => Err(failure).with_context(|| format!("creating {}", path.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Editors read these files; `make schemas` writes them.
+    #[test]
+    fn the_schema_files_are_what_the_types_say() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for (file, made, written) in [
+            (
+                "config/config.schema.json",
+                crate::config::json_schema(),
+                SCHEMA,
+            ),
+            ("plans/plan.schema.json", plan::json_schema(), PLAN_SCHEMA),
+        ] {
+            let made = serde_json::to_string_pretty(&made).unwrap() + "\n";
+            if std::env::var_os("DRIFTWARDEN_WRITE_SCHEMAS").is_some() {
+                fs::write(root.join(file), made).unwrap();
+            } else {
+                assert!(
+                    made == written,
+                    "{file} is not what the types say: run `make schemas` and commit it"
+                );
+            }
+        }
     }
 }

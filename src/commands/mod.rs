@@ -9,6 +9,7 @@ pub mod doctor;
 mod failure;
 pub mod init;
 pub mod issues;
+pub mod pager;
 pub mod plan;
 pub mod prune;
 pub mod revert;
@@ -138,7 +139,7 @@ pub fn run(command: &Command, context: &mut Context<'_>) -> Result<u8> {
         Command::Revert(args) => revert::run(args, context),
         Command::Issues(args) => issues::run(args, context),
         Command::Completions(args) => completions::run(args, context),
-        Command::Man => completions::run_man(context),
+        Command::Man(args) => completions::run_man(args, context),
     }
 }
 

@@ -1,13 +1,15 @@
 //! `driftwarden show`.
 
-use super::Context;
+use super::{Context, pager};
 use crate::cli::{Format, ShowArgs};
 use crate::plan::{Entry, Plan, digest, file};
 use crate::refusal::Problem;
 use crate::render::{ROWS_SHOWN, View, html, json, markdown, sql, text};
 use crate::review::Selector;
+use crate::review::selector::near;
 use anyhow::Result;
 use globset::GlobBuilder;
+use std::io::Write as _;
 
 /// Renders a plan. A plan that was changed after it was made is rendered all the same, with a warning.
 ///
@@ -21,6 +23,7 @@ pub fn run(args: &ShowArgs, context: &mut Context<'_>) -> Result<u8> {
     let mut view = View::new(&plan, Some(&args.plan));
     view.entries = selected(args, &plan)?;
     view.color = context.color;
+    view.whole = args.whole;
     view.limit = args.limit.unwrap_or(match args.format {
         Format::Sql => u64::MAX,
         Format::Html => 200,
@@ -28,10 +31,18 @@ pub fn run(args: &ShowArgs, context: &mut Context<'_>) -> Result<u8> {
     });
     match args.format {
         Format::Text => {
-            text::plan(&view, context.out)?;
+            let mut shown = Vec::new();
+            text::plan(&view, &mut shown)?;
             if !view.is_part() {
                 let steps = text::next_steps(&plan, &args.plan);
-                write!(context.out, "\n{steps}")?;
+                write!(shown, "\n{steps}")?;
+            }
+            let shown_there = match pager::of_user() {
+                Some(pager) if !args.no_pager => pager::show(&pager, &shown).unwrap_or(false),
+                _ => false,
+            };
+            if !shown_there {
+                context.out.write_all(&shown)?;
             }
         }
         Format::Json => json::plan(&view, context.out)?,
@@ -55,11 +66,19 @@ fn selected<'p>(args: &ShowArgs, plan: &'p Plan) -> Result<Vec<&'p Entry>> {
         let matched = plan.entries.iter().any(|entry| is_of_table(text, entry));
         let known = plan.tables.iter().any(|table| table.table == *text);
         if !matched && !known {
-            return Err(Problem::new(
-                format!("no entry of the plan is of table {text:?}"),
-                "name it `database.table`, or use a glob: 'shop.*'",
-            )
-            .into());
+            let names = plan.entries.iter().map(|entry| entry.object.as_str());
+            let near = near(
+                text,
+                names.chain(plan.tables.iter().map(|it| it.table.as_str())),
+            );
+            let remedy = if near.is_empty() {
+                "name it `database.table`, or use a glob: 'shop.*'".to_owned()
+            } else {
+                format!("did you mean {}?", near.join(" or "))
+            };
+            return Err(
+                Problem::new(format!("no entry of the plan is of table {text:?}"), remedy).into(),
+            );
         }
         tables.push(text);
     }

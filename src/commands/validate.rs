@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::cli::ValidateArgs;
-use crate::plan::{digest, file, payload};
+use crate::plan::{SCHEMA_FILE, digest, file, payload};
 use crate::refusal::{exit_code_of, remedy_of};
 use crate::render::escape::line;
 use anyhow::Result;
@@ -16,6 +16,10 @@ use std::path::Path;
 pub fn run(args: &ValidateArgs, context: &mut Context<'_>) -> Result<u8> {
     let mut worst = 0;
     for path in &args.plans {
+        // `plans/*.json` names it as well.
+        if path.file_name().is_some_and(|name| name == SCHEMA_FILE) {
+            continue;
+        }
         let shown = line(&path.display().to_string());
         match check(path) {
             Ok(absent) => {
@@ -101,6 +105,7 @@ mod tests {
             if path
                 .extension()
                 .is_some_and(|extension| extension == "json")
+                && !path.ends_with(SCHEMA_FILE)
             {
                 let plan = crate::plan::file::read(&path).unwrap();
                 crate::plan::digest::verify(&plan).unwrap();

@@ -2,7 +2,10 @@
 //!
 //! Must never accept a number without a unit.
 
-use serde::{Deserialize, Deserializer, de};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
 /// A duration of the config.
@@ -45,8 +48,61 @@ impl Span {
     }
 }
 
+impl fmt::Display for Span {
+    /// Prints the span as the config writes it, in the largest unit that holds it whole.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let milliseconds = self.0.as_millis();
+        let units = [
+            ("d", 86_400_000),
+            ("h", 3_600_000),
+            ("m", 60_000),
+            ("s", 1_000),
+        ];
+        let unit = units
+            .iter()
+            .find(|(_, factor)| milliseconds >= *factor && milliseconds.is_multiple_of(*factor));
+        match unit {
+            Some((unit, factor)) => write!(f, "{}{unit}", milliseconds / factor),
+            None if milliseconds == 0 => f.write_str("0s"),
+            None => write!(f, "{milliseconds}ms"),
+        }
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl JsonSchema for Span {
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A whole number and `ms`, `s`, `m`, `h` or `d`.",
+            "type": "string",
+            "pattern": "^[0-9]+(ms|s|m|h|d)$"
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_prints_as_it_is_written() {
+        for text in ["7d", "36h", "90m", "10s", "1500ms", "0s"] {
+            assert_eq!(Span::parse(text).unwrap().to_string(), text);
+        }
     }
 }

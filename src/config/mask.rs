@@ -3,6 +3,7 @@
 //! Must never take an option that the kind has no use for: what is not ignored in silence is not taken.
 
 use crate::nearest::nearest;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// What becomes of a column's values on their way from production.
@@ -47,7 +48,7 @@ pub enum MaskKind {
 }
 
 /// What a made-up name consists of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NamePart {
     /// A given name.
@@ -59,7 +60,7 @@ pub enum NamePart {
 }
 
 /// The names of the kinds.
-const KINDS: [&str; 10] = [
+pub(super) const KINDS: [&str; 10] = [
     "keep",
     "null",
     "fixed",
@@ -76,11 +77,12 @@ const KINDS: [&str; 10] = [
 const DAYS: u32 = 30;
 
 /// A mask given as an object.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MaskObject {
     /// The name of a built-in kind.
     #[serde(default)]
+    #[schemars(extend("enum" = KINDS))]
     pub(super) kind: Option<String>,
     /// An expression, instead of a kind.
     #[serde(default)]
@@ -93,6 +95,7 @@ pub(super) struct MaskObject {
     pub(super) value: Option<FixedValue>,
     /// For `date_shift`: how many days at most.
     #[serde(default)]
+    #[schemars(range(min = 1, max = 3650))]
     pub(super) days: Option<u32>,
     /// For `name`: `first`, `last` or `full`.
     #[serde(default)]
@@ -103,7 +106,7 @@ pub(super) struct MaskObject {
 }
 
 /// The value of a `fixed` mask.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(super) enum FixedValue {
     /// A whole number.

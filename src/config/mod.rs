@@ -4,6 +4,7 @@
 
 pub mod check;
 pub mod duration;
+mod json_schema;
 pub mod load;
 mod mask;
 mod name;
@@ -13,15 +14,17 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
+pub use json_schema::json_schema;
 pub use mask::{Mask, MaskKind, NamePart};
 pub use tables::{TableRule, Tables};
 
 use duration::Span;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// The whole config file.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Where editors find the schema; ignored by the program.
@@ -34,6 +37,7 @@ pub struct Config {
     /// The local server.
     pub local: Local,
     /// Databases to bring up to date.
+    #[schemars(length(min = 1))]
     pub databases: Vec<DatabaseName>,
     /// Which tables, and how.
     #[serde(default)]
@@ -65,7 +69,7 @@ pub struct Config {
 }
 
 /// `ssh`: how to reach the ssh host. Anything left out comes from the user's ssh config.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ssh {
     /// Host name or alias of the ssh config.
@@ -88,7 +92,7 @@ pub struct Ssh {
 }
 
 /// `ssh.known_hosts`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KnownHosts {
     /// Only hosts whose key is known are connected to.
@@ -99,7 +103,7 @@ pub enum KnownHosts {
 }
 
 /// `remote`: the production server, as seen from the ssh host.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Remote {
     /// Host.
@@ -131,8 +135,9 @@ pub struct Remote {
 }
 
 /// `local`: the local server.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{ "required": ["socket"] }, { "required": ["host"] }]))]
 pub struct Local {
     /// Unix socket.
     #[serde(default)]
@@ -217,7 +222,7 @@ pub enum DatabaseName {
 }
 
 /// A database with another name locally.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RenamedDatabase {
     /// Name on the remote server.
@@ -244,7 +249,7 @@ impl DatabaseName {
 }
 
 /// `plan`: where plans go and how they look.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PlanSettings {
     /// Folder of the plan files.
@@ -272,7 +277,7 @@ impl Default for PlanSettings {
 }
 
 /// `plan.preview`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Preview {
     /// Values as they are.
@@ -285,10 +290,11 @@ pub enum Preview {
 }
 
 /// `remote_limits`: how kind to be to production.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RemoteLimits {
     /// Connections at the same time.
+    #[schemars(range(min = 1))]
     pub connections: u32,
     /// How long one chunk's query should take.
     pub chunk_time: Span,
@@ -313,7 +319,7 @@ impl Default for RemoteLimits {
 }
 
 /// `remote_limits.snapshot`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SnapshotScope {
     /// One short snapshot per table.
@@ -324,7 +330,7 @@ pub enum SnapshotScope {
 }
 
 /// `retry`: when to try again.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retry {
     /// How long to wait before each further attempt.
@@ -340,7 +346,7 @@ impl Default for Retry {
 }
 
 /// `incremental`: the incremental strategy.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Incremental {
     /// How far before the watermark reading starts again.
@@ -356,10 +362,11 @@ impl Default for Incremental {
 }
 
 /// `deletes`: the brake on deletes.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Deletes {
     /// An entry that deletes more of a table than this needs approval by its id.
+    #[schemars(range(max = 100))]
     pub max_percent: u32,
     /// Tables of at most this many rows are exempt.
     pub min_rows: u64,
@@ -375,7 +382,7 @@ impl Default for Deletes {
 }
 
 /// `issues`: persisted issues.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Issues {
     /// Folder of the issue files.
@@ -394,12 +401,13 @@ impl Default for Issues {
 }
 
 /// `log`: the log file.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
     /// The file, one JSON object a line.
     pub file: PathBuf,
     /// `error`, `warn`, `info`, `debug` or `trace`.
+    #[schemars(extend("enum" = ["error", "warn", "info", "debug", "trace"]))]
     pub level: String,
 }
 

@@ -1,10 +1,12 @@
 //! Keys that are a string or an object: read by hand, so that an error inside the object names its own path.
 
-use super::mask::MaskObject;
+use super::mask::{KINDS, MaskObject};
 use super::{DatabaseName, Mask, RenamedDatabase};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -15,6 +17,35 @@ impl<'de> Deserialize<'de> for DatabaseName {
             text: |name| Ok(Self::Same(name)),
             object: |renamed| Ok(Self::Renamed(renamed)),
             types: PhantomData::<RenamedDatabase>,
+        })
+    }
+}
+
+impl JsonSchema for DatabaseName {
+    fn schema_name() -> Cow<'static, str> {
+        "DatabaseName".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A database's name; an object where the local name differs.",
+            "anyOf": [{ "type": "string" }, generator.subschema_for::<RenamedDatabase>()]
+        })
+    }
+}
+
+impl JsonSchema for Mask {
+    fn schema_name() -> Cow<'static, str> {
+        "Mask".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "The name of a built-in mask, or an object with more to say.",
+            "anyOf": [
+                { "type": "string", "enum": KINDS },
+                generator.subschema_for::<MaskObject>()
+            ]
         })
     }
 }

@@ -1,11 +1,12 @@
 //! `tables`: which tables are taken in, and the rules that say how.
 
 use super::Mask;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// `tables`: which tables, and how.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tables {
     /// Globs over `table` or `database.table` (remote names) to take in.
@@ -27,7 +28,7 @@ impl Default for Tables {
 }
 
 /// A rule for the tables a glob matches. What a rule leaves out, an earlier matching rule or the default decides.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TableRule {
     /// Glob over `table` or `database.table` (remote names).

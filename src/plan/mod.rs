@@ -11,6 +11,7 @@ pub mod entry_id;
 #[cfg(test)]
 pub(crate) mod example;
 pub mod file;
+mod json_schema;
 pub mod link;
 pub mod object_entries;
 pub mod order;
@@ -24,11 +25,13 @@ pub mod scope;
 pub mod strategy;
 
 pub use entry_id::entry_id;
+pub use json_schema::{FILE_NAME as SCHEMA_FILE, json_schema};
 pub use order::summary;
 
 use crate::schema::Unsupported;
 use crate::value::{Value, ValueKind};
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -36,14 +39,17 @@ use std::collections::BTreeMap;
 pub const FORMAT_VERSION: u32 = 1;
 
 /// A plan file's content. Field order is the order in the file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
-    /// Always [`FORMAT_VERSION`].
+    /// Always 1: the format this file is in.
+    #[schemars(extend("const" = FORMAT_VERSION))]
     pub format_version: u32,
     /// UTC time of creation and the digest's first 8 hex digits.
+    #[schemars(regex(pattern = r"^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$"))]
     pub id: String,
     /// `sha256:` and the hex digest of everything but `id`, `digest`, `review` and the decisions.
+    #[schemars(regex(pattern = r"^sha256:[0-9a-f]{64}$"))]
     pub digest: String,
     /// UTC time of creation, RFC 3339, whole seconds.
     pub created_at: String,
@@ -75,7 +81,7 @@ pub struct Plan {
 }
 
 /// The production server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RemoteServer {
     /// The ssh host as configured.
@@ -89,7 +95,7 @@ pub struct RemoteServer {
 }
 
 /// The local server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LocalServer {
     /// Vendor and version.
@@ -99,7 +105,7 @@ pub struct LocalServer {
 }
 
 /// What a plan compared.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scope {
     /// The databases.
@@ -113,7 +119,7 @@ pub struct Scope {
 }
 
 /// A remote database and the local one it goes to.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DatabasePair {
     /// Name on the remote server.
@@ -123,7 +129,9 @@ pub struct DatabasePair {
 }
 
 /// How a table's rows were compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Strategy {
     /// The local table is new or empty: every remote row is inserted.
@@ -139,7 +147,7 @@ pub enum Strategy {
 }
 
 /// A table in a plan's scope.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TablePlan {
     /// `database.table`, local names.
@@ -155,7 +163,7 @@ pub struct TablePlan {
 }
 
 /// Counts of a plan.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Summary {
     /// Objects of the schema.
@@ -165,7 +173,7 @@ pub struct Summary {
 }
 
 /// Counts of schema changes, by object.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SchemaCounts {
     /// Objects to create.
@@ -177,7 +185,7 @@ pub struct SchemaCounts {
 }
 
 /// Counts of row changes.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RowCounts {
     /// Rows to insert.
@@ -189,7 +197,9 @@ pub struct RowCounts {
 }
 
 /// What an entry does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "each name is the statement it stands for")]
 pub enum Kind {
@@ -219,7 +229,9 @@ pub enum Kind {
 }
 
 /// The part of a table's change an `alter_table` entry is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Before the rows: new columns, wider types.
@@ -231,7 +243,9 @@ pub enum Phase {
 }
 
 /// Whether an entry loses something of local's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Risk {
     /// Nothing of local's is lost.
@@ -241,7 +255,20 @@ pub enum Risk {
 }
 
 /// What the reviewer said.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// Nothing yet: not executed.
@@ -254,7 +281,7 @@ pub enum Decision {
 }
 
 /// One change. Field order is the order in the file; fields that do not fit the kind are left out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
     /// `database.object.what`, percent-encoded where a name holds a special character.
@@ -312,7 +339,7 @@ pub struct Entry {
 }
 
 /// The settings a stored object is created under.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Environment {
     /// `sql_mode`.
@@ -327,7 +354,7 @@ pub struct Environment {
 }
 
 /// How the rows of an entry are told apart, hashed and written. Column order is the order of a payload's fields.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RowShape {
     /// The columns of the comparison key; empty for a table without one (rows are then a bag).
@@ -337,7 +364,7 @@ pub struct RowShape {
 }
 
 /// A column of a [`RowShape`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShapeColumn {
     /// Column name.
@@ -384,7 +411,7 @@ fn is_text(kind: &ValueKind) -> bool {
 ///
 /// An update has `change` (column → [before, after], changed columns only), an insert and a delete have `values`
 /// (every column of the shape). A bag's rows have a `copies` count instead of a key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlanRow {
     /// Number within the entry, from 1.
@@ -413,7 +440,7 @@ pub struct PlanRow {
 }
 
 /// A payload file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Payload {
     /// File name inside the plan's own folder: digits and `.tsv.zst`, nothing else.
@@ -427,7 +454,7 @@ pub struct Payload {
 }
 
 /// Who reviewed a plan.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Review {
     /// Who decided last.

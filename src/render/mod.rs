@@ -12,6 +12,7 @@ pub mod markdown;
 pub mod sql;
 pub mod style;
 pub mod text;
+mod values;
 mod words;
 
 #[cfg(test)]
@@ -33,6 +34,8 @@ pub struct View<'a> {
     pub limit: u64,
     /// Whether text is coloured.
     pub color: bool,
+    /// Whether long values are shown whole.
+    pub whole: bool,
     /// Whether the view is handed to others (a pull request, a page): then of a plan whose previews are masked or left
     /// out, no payload is read.
     pub shared: bool,
@@ -50,6 +53,7 @@ impl<'a> View<'a> {
             entries: plan.entries.iter().collect(),
             limit: ROWS_SHOWN,
             color: false,
+            whole: false,
             shared: false,
         }
     }

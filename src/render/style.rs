@@ -27,6 +27,15 @@ impl Paint {
     pub fn dim(self, text: &str) -> String {
         self.with(Style::new().dimmed(), text)
     }
+    /// What differs within a value, in reverse.
+    pub fn changed(self, mark: char, text: &str) -> String {
+        let color = if mark == '-' {
+            AnsiColor::Red
+        } else {
+            AnsiColor::Green
+        };
+        self.with(color.on_default().invert(), text)
+    }
     /// In the colour of a mark: `+`, `~`, `-`.
     pub fn mark(self, mark: char, text: &str) -> String {
         match mark {

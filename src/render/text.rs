@@ -4,7 +4,7 @@
 
 use super::escape::{line, terminal};
 use super::style::Paint;
-use super::{View, alter, diff, words};
+use super::{View, alter, diff, values, words};
 use crate::plan::order::{Change, change};
 use crate::plan::{Decision, Entry, Kind, Plan, PlanRow, Risk, Strategy};
 use anyhow::Result;
@@ -57,7 +57,7 @@ pub fn entry(view: &View<'_>, entry: &Entry, out: &mut dyn Write) -> Result<()> 
 /// When writing fails.
 pub fn row(view: &View<'_>, entry: &Entry, row: &PlanRow, out: &mut dyn Write) -> Result<()> {
     let mut text = String::new();
-    row_lines(Paint(view.color), entry, row, &mut text);
+    row_lines(view, entry, row, &mut text);
     out.write_all(text.as_bytes())?;
     Ok(())
 }
@@ -208,7 +208,7 @@ fn rows(view: &View<'_>, entry: &Entry, text: &mut String) {
     let paint = Paint(view.color);
     let (shown, missing) = view.rows(entry);
     for row in &shown {
-        row_lines(paint, entry, row, text);
+        row_lines(view, entry, row, text);
     }
     let left = entry.count.unwrap_or(0).saturating_sub(shown.len() as u64);
     if left > 0 {
@@ -231,7 +231,8 @@ fn rows(view: &View<'_>, entry: &Entry, text: &mut String) {
     }
 }
 
-fn row_lines(paint: Paint, entry: &Entry, row: &PlanRow, text: &mut String) {
+fn row_lines(view: &View<'_>, entry: &Entry, row: &PlanRow, text: &mut String) {
+    let paint = Paint(view.color);
     let mark = match change(entry.kind) {
         Change::Insert => '+',
         Change::Delete => '-',
@@ -249,7 +250,7 @@ fn row_lines(paint: Paint, entry: &Entry, row: &PlanRow, text: &mut String) {
     });
     let fields = |values: &mut dyn Iterator<Item = (&String, &crate::value::Value)>| {
         values
-            .map(|(name, value)| format!("{} = {}", line(name), words::value(value)))
+            .map(|(name, value)| format!("{} = {}", line(name), values::value(value, view.whole)))
             .collect::<Vec<_>>()
             .join(", ")
     };
@@ -264,14 +265,23 @@ fn row_lines(paint: Paint, entry: &Entry, row: &PlanRow, text: &mut String) {
         paint.mark(mark, &format!("{mark} #{} {named}", row.row)),
     );
     for (name, (before, after)) in &row.change {
-        let (before, after) = words::pair(before, after);
-        let _ = writeln!(
-            text,
-            "          {}: {} → {}",
-            line(name),
-            paint.red(&before),
-            paint.green(&after)
-        );
+        let (before, after) = values::pair(before, after, view.whole);
+        let marked = |mark: char, side: &values::Marked| {
+            paint.mark(mark, &side.start)
+                + &paint.changed(mark, &side.middle)
+                + &paint.mark(mark, &side.end)
+        };
+        let (before, after) = (marked('-', &before), marked('+', &after));
+        let name = line(name);
+        // Two long values are easier to compare one below the other.
+        if view.whole && before.len() + after.len() > 100 {
+            let _ = writeln!(
+                text,
+                "          {name}:\n            - {before}\n            + {after}"
+            );
+        } else {
+            let _ = writeln!(text, "          {name}: {before} → {after}");
+        }
     }
 }
 

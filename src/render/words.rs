@@ -2,7 +2,6 @@
 
 use crate::plan::order::{Change, change};
 use crate::plan::{Decision, Entry, Kind, Phase, Plan, Risk, Strategy};
-use crate::value::Value;
 
 /// Returns the mark of an entry: `+`, `~` or `-`.
 pub(super) fn mark(entry: &Entry) -> char {
@@ -130,81 +129,9 @@ pub(super) fn totals(plan: &Plan) -> (u64, u64, u64) {
     )
 }
 
-/// The longest value that is shown whole, in characters.
-const LONG: usize = 72;
-
-/// How much of what two long values share is shown beside their difference.
-const AROUND: usize = 16;
-
-/// Returns a value on one line, folded where it is long. Control characters are spelled out by its quoting.
-pub(super) fn value(value: &Value) -> String {
-    match value {
-        Value::Text(text) if text.chars().count() > LONG => {
-            let start: String = text.chars().take(LONG - 8).collect();
-            format!(
-                "{start:?}… ({})",
-                counted(text.chars().count() as u64, "character")
-            )
-        }
-        Value::Bytes(bytes) if bytes.len() * 2 > LONG => {
-            let start = Value::Bytes(bytes[..LONG / 2 - 4].to_vec());
-            format!("{start}… ({})", counted(bytes.len() as u64, "byte"))
-        }
-        short => short.to_string(),
-    }
-}
-
-/// Returns two values of a change; of long texts only the part that differs, with a little around it.
-pub(super) fn pair(before: &Value, after: &Value) -> (String, String) {
-    let (Value::Text(one), Value::Text(other)) = (before, after) else {
-        return (value(before), value(after));
-    };
-    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
-    if one.len() <= LONG && other.len() <= LONG {
-        return (value(before), value(after));
-    }
-    let shorter = one.len().min(other.len());
-    let start = (0..shorter).take_while(|at| one[*at] == other[*at]).count();
-    let end = (1..=shorter - start)
-        .take_while(|back| one[one.len() - back] == other[other.len() - back])
-        .count();
-    let part = |text: &[char]| {
-        let from = start.saturating_sub(AROUND);
-        let to = (text.len() - end + AROUND).min(text.len());
-        let shown: String = text[from..to].iter().take(LONG).collect();
-        let cut = to - from > LONG;
-        format!(
-            "{}{shown:?}{} ({})",
-            if from > 0 { "…" } else { "" },
-            if to < text.len() || cut { "…" } else { "" },
-            counted(text.len() as u64, "character")
-        )
-    };
-    (part(&one), part(&other))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn long_values_are_folded_around_their_difference() {
-        let text =
-            |mark: &str| Value::Text(format!("{}{mark}{}", "a".repeat(100), "z".repeat(100)));
-        let (one, other) = pair(&text("old"), &text("newer"));
-        assert_eq!(
-            one,
-            "…\"aaaaaaaaaaaaaaaaoldzzzzzzzzzzzzzzzz\"… (203 characters)"
-        );
-        assert_eq!(
-            other,
-            "…\"aaaaaaaaaaaaaaaanewerzzzzzzzzzzzzzzzz\"… (205 characters)"
-        );
-        let same = pair(&text(""), &text(""));
-        assert_eq!(same.0, same.1);
-        assert!(value(&Value::Bytes(vec![7; 500])).ends_with("… (500 bytes)"));
-        assert_eq!(value(&Value::Text("\x1b[2J".into())), "\"\\u{1b}[2J\"");
-    }
 
     #[test]
     fn numbers_are_readable() {

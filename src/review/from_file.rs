@@ -7,9 +7,11 @@ use crate::plan::{Decision, Plan};
 use crate::refusal::Problem;
 use anyhow::Result;
 use indexmap::IndexMap;
+use serde::Deserialize;
 use std::path::Path;
 
-/// Reads `{selector: decision}`; JSON is YAML as well. Decisions are taken in the order of the file.
+/// Reads `{selector: decision}`, or a list of `{decision: selector}` as `review --edit` writes it; JSON is YAML as well.
+/// Decisions are taken in the order of the file.
 ///
 /// # Errors
 /// A [`Problem`] that names the file and what is wrong in it.
@@ -18,9 +20,34 @@ pub fn read(path: &Path) -> Result<Vec<(Selector, Decision)>> {
     parse(&text).map_err(|error| error.context(format!("cannot read decisions {}", path.display())))
 }
 
-pub(super) fn parse(text: &str) -> Result<Vec<(Selector, Decision)>> {
-    let decisions: IndexMap<String, Decision> =
-        serde_yaml::from_str(text).map_err(|error| Problem::new(error.to_string(), EXPECTED))?;
+/// The two forms: selectors with their decision, and, as an editor shows them, a list with the decision first.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Decisions {
+    BySelector(IndexMap<String, Decision>),
+    InOrder(Vec<IndexMap<Decision, String>>),
+}
+
+fn parse(text: &str) -> Result<Vec<(Selector, Decision)>> {
+    let wrong = |said: String| Problem::new(said, EXPECTED);
+    let decisions = match serde_yaml::from_str(text) {
+        Ok(decisions) => decisions,
+        Err(untagged) => {
+            // The first form's own error names the place; the enum's says only that nothing fitted.
+            let said = serde_yaml::from_str::<IndexMap<String, Decision>>(text)
+                .err()
+                .unwrap_or(untagged);
+            return Err(wrong(said.to_string()).into());
+        }
+    };
+    let decisions: Vec<(String, Decision)> = match decisions {
+        Decisions::BySelector(map) => map.into_iter().collect(),
+        Decisions::InOrder(list) => list
+            .into_iter()
+            .flatten()
+            .map(|(decision, selector)| (selector, decision))
+            .collect(),
+    };
     decisions
         .into_iter()
         .map(|(selector, decision)| Ok((Selector::parse(&selector)?, decision)))
@@ -71,7 +98,8 @@ mod tests {
         let json = r#"{"shop.users.*": "approve", "shop.users.update#2": "deny", "shop.users.contract": "pending"}"#;
         let yaml =
             "shop.users.*: approve\n'shop.users.update#2': deny\nshop.users.contract: pending\n";
-        for text in [json, yaml] {
+        let list = "- approve: shop.users.*\n- deny: shop.users.update#2\n- pending: shop.users.contract\n";
+        for text in [json, yaml, list] {
             let mut plan = plan();
             let decided = decide_all(&mut plan, &parse(text).unwrap()).unwrap();
             assert_eq!(decided.set.len(), 6);
@@ -88,6 +116,7 @@ mod tests {
         assert!(decide_all(&mut plan, &wrong).is_err());
         assert_eq!(plan, before);
         assert!(parse("{\"shop.users.*\": \"yes\"}").is_err());
-        assert!(parse("[]").is_err());
+        assert!(parse("- yes: shop.users.expand").is_err());
+        assert!(parse("shop.users.expand").is_err());
     }
 }

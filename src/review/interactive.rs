@@ -2,34 +2,47 @@
 //!
 //! Reads answers from a [`Prompt`], which tests write themselves. Saves after every answer, so that nothing is lost.
 
-use super::{Reviewer, Selector, decide};
-use crate::plan::{Decision, Entry, Plan, PlanRow, file};
+use super::{Reviewer, Selector, decide, waiting};
+use crate::plan::{Decision, Entry, Plan, PlanRow, Risk, file};
 use anyhow::Result;
 use std::path::Path;
 use time::OffsetDateTime;
 
 /// The person at the other end.
 pub trait Prompt {
-    /// Shows a change, with its place among all.
+    /// Shows a change, with its place among all; whole, or with its long values folded.
     ///
     /// # Errors
     /// When printing fails.
-    fn show(&mut self, plan: &Plan, entry: &Entry, place: (usize, usize)) -> Result<()>;
+    fn show(
+        &mut self,
+        plan: &Plan,
+        entry: &Entry,
+        place: (usize, usize),
+        whole: bool,
+    ) -> Result<()>;
     /// Shows one row of a change.
     ///
     /// # Errors
     /// When printing fails.
-    fn show_row(&mut self, entry: &Entry, row: &PlanRow) -> Result<()>;
+    fn show_row(&mut self, entry: &Entry, row: &PlanRow, whole: bool) -> Result<()>;
+    /// Returns whether a change's own text, as it is shown, holds a text in lower case.
+    fn holds(&self, plan: &Plan, entry: &Entry, text: &str) -> bool;
     /// Says something.
     ///
     /// # Errors
     /// When printing fails.
     fn say(&mut self, text: &str) -> Result<()>;
+    /// Asks for one key, in lower case; `None` at the end of input.
+    ///
+    /// # Errors
+    /// When reading fails.
+    fn key(&mut self, question: &str) -> Result<Option<String>>;
     /// Asks for a line; `None` at the end of input.
     ///
     /// # Errors
     /// When reading fails.
-    fn ask(&mut self, question: &str) -> Result<Option<String>>;
+    fn line(&mut self, question: &str) -> Result<Option<String>>;
 }
 
 /// How a review ended.
@@ -42,11 +55,19 @@ pub enum ReviewOutcome {
 }
 
 const KEYS: &str = "\
-y  approve this change          n  deny it             s  skip it
-a  approve all of this table    d  deny all of this table
-f  approve all that is safe     r  approve the rest
-o  decide row by row            b  back                /TEXT  go to a change with this in its id
-q  quit; decisions are kept     ?  this list";
+y  approve this change             n  deny it                   s  skip it for now
+a  approve all of this table       d  deny all of this table    u  undecide it: back to pending
+f  approve all that is safe        r  approve all that is left
+o  decide row by row               v  view it whole
+b  back to the change before       /  search                    g  go to a number or an id
+q  quit; decisions are kept        ?  this list";
+
+const QUESTION: &str = "Approve? [y]es [n]o [s]kip, [a]ll of the table, all sa[f]e, r[o]ws, [v]iew, [b]ack, [/] search, [g]o to, [q]uit, [?]";
+
+const ROW_KEYS: &str = "\
+y  approve this row    n  deny it    s  skip it: it follows the change    v  view it whole
+a  approve the change, rows that were not decided included    d  deny it likewise
+b  back to the row before    q  back to the change    ?  this list";
 
 /// Asks about every change that is not decided yet (about all where all are).
 ///
@@ -60,20 +81,25 @@ pub fn interactive(
     prompt: &mut dyn Prompt,
 ) -> Result<ReviewOutcome> {
     let all_decided = plan.count_decided(Decision::Pending) == 0;
-    let mut place = 0;
-    while let Some(entry) = plan.entries.get(place) {
-        // Steps back and searches come to decided changes by name; the walk forward does not.
-        if entry.decision != Decision::Pending && !all_decided {
-            place += 1;
+    let mut walk = Walk::default();
+    while let Some(entry) = plan.entries.get(walk.place) {
+        // Steps back, jumps and searches come to decided changes by name; the walk forward does not.
+        if entry.decision != Decision::Pending && !all_decided && !walk.came_here {
+            walk.place += 1;
             continue;
         }
-        match ask(plan, &mut place, prompt)? {
-            Step::Next => place += 1,
-            Step::Stay => continue,
+        walk.came_here = false;
+        let before = plan.clone();
+        let step = walk.ask(plan, prompt)?;
+        if *plan != before {
+            reviewer.sign(&mut plan.review, now);
+            file::save_decisions(plan_path, plan)?;
+        }
+        match step {
+            Step::Next => walk.place += 1,
+            Step::Stay => {}
             Step::Quit => return Ok(ReviewOutcome::Quit),
         }
-        reviewer.sign(&mut plan.review, now);
-        file::save_decisions(plan_path, plan)?;
     }
     Ok(ReviewOutcome::Finished)
 }
@@ -84,31 +110,61 @@ enum Step {
     Quit,
 }
 
-/// Asks about the change at `place`, and about those that the reviewer steps to from there.
-fn ask(plan: &mut Plan, place: &mut usize, prompt: &mut dyn Prompt) -> Result<Step> {
-    loop {
-        let Some(entry) = plan.entries.get(*place) else {
-            return Ok(Step::Stay);
+/// Where the conversation stands.
+#[derive(Default)]
+struct Walk {
+    place: usize,
+    /// Whether the reviewer came to this place by name.
+    came_here: bool,
+    /// Whether this place is shown whole.
+    whole: bool,
+    /// What was searched for last.
+    search: String,
+}
+
+impl Walk {
+    fn go(&mut self, place: usize) -> Step {
+        self.place = place;
+        self.came_here = true;
+        Step::Stay
+    }
+
+    /// Asks about the change at this place.
+    fn ask(&mut self, plan: &mut Plan, prompt: &mut dyn Prompt) -> Result<Step> {
+        let place = self.place;
+        let Some(entry) = plan.entries.get(place) else {
+            return Ok(Step::Next);
         };
-        prompt.show(plan, entry, (*place + 1, plan.entries.len()))?;
-        let Some(answer) = prompt.ask("decide [y,n,s,a,d,f,r,o,b,/,q,?]")? else {
+        let (id, object, own) = (
+            entry.id.clone(),
+            entry.object.clone(),
+            entry.needs_own_approval,
+        );
+        let whole = std::mem::take(&mut self.whole);
+        prompt.show(plan, entry, (place + 1, plan.entries.len()), whole)?;
+        let selector = [Selector::Id(id.clone())];
+        let of_table = |plan: &Plan| rest(plan, 0, |entry| entry.object == object);
+        let Some(key) = prompt.key(QUESTION)? else {
             return Ok(Step::Quit);
         };
-        let id = Selector::Id(entry.id.clone());
-        let of_table = of_object(plan, *place);
-        match answer.trim() {
-            "y" | "yes" | "approve" => {
-                if entry.needs_own_approval && !confirm(entry, prompt)? {
-                    continue;
+        match key.as_str() {
+            "y" => {
+                if own && !confirm(plan, place, prompt)? {
+                    return Ok(self.go(place));
                 }
-                decide(plan, &[id], Decision::Approve)?;
+                decide(plan, &selector, Decision::Approve)?;
+                say_what_it_waits_for(plan, &id, prompt)?;
             }
-            "n" | "no" | "deny" => drop(decide(plan, &[id], Decision::Deny)?),
-            "s" | "skip" => {}
-            "a" => approve_several(plan, &of_table, prompt)?,
-            "d" => drop(decide(plan, &of_table, Decision::Deny)?),
+            "n" => drop(decide(plan, &selector, Decision::Deny)?),
+            "u" => drop(decide(plan, &selector, Decision::Pending)?),
+            "s" => {}
+            "a" => approve_several(plan, &of_table(plan), prompt)?,
+            "d" => {
+                let denied = decide(plan, &of_table(plan), Decision::Deny)?;
+                prompt.say(&format!("denied {}", changes(denied.set.len())))?;
+            }
             "f" => {
-                let safe = rest(plan, *place, |entry| entry.risk == crate::plan::Risk::Safe);
+                let safe = rest(plan, 0, |entry| entry.risk == Risk::Safe);
                 approve_several(plan, &safe, prompt)?;
                 // The one in hand may be destructive: it is still to be decided.
                 return Ok(Step::Stay);
@@ -118,37 +174,74 @@ fn ask(plan: &mut Plan, place: &mut usize, prompt: &mut dyn Prompt) -> Result<St
                 approve_several(plan, &rest, prompt)?;
             }
             "o" => {
-                if !one_by_one(plan, *place, prompt)? {
-                    continue;
+                if !one_by_one(plan, place, prompt)? {
+                    return Ok(self.go(place));
                 }
             }
-            "b" | "back" => {
-                *place = place.saturating_sub(1);
-                continue;
+            "v" => {
+                self.whole = true;
+                return Ok(self.go(place));
             }
-            "q" | "quit" => return Ok(Step::Quit),
-            search if search.starts_with('/') && search.len() > 1 => {
-                match find(plan, *place, &search[1..]) {
-                    Some(found) => *place = found,
-                    None => prompt.say("no change has that in its id")?,
-                }
-                continue;
-            }
+            "b" => return Ok(self.go(place.saturating_sub(1))),
+            "/" => return self.search(plan, prompt),
+            "g" => return self.jump(plan, prompt),
+            "q" => return Ok(Step::Quit),
             _ => {
                 prompt.say(KEYS)?;
-                continue;
+                return Ok(self.go(place));
             }
         }
-        return Ok(Step::Next);
+        Ok(Step::Next)
+    }
+
+    fn search(&mut self, plan: &Plan, prompt: &mut dyn Prompt) -> Result<Step> {
+        let Some(text) = prompt.line("search for (again: Enter):")? else {
+            return Ok(Step::Quit);
+        };
+        if !text.trim().is_empty() {
+            self.search = text.trim().to_lowercase();
+        }
+        let after = (self.place + 1..plan.entries.len()).chain(0..=self.place);
+        let found = after.into_iter().find(|place| {
+            plan.entries.get(*place).is_some_and(|entry| {
+                entry.id.to_lowercase().contains(&self.search)
+                    || prompt.holds(plan, entry, &self.search)
+            })
+        });
+        if found.is_none() {
+            prompt.say(&format!("no change has {:?} in it", self.search))?;
+        }
+        Ok(self.go(found.unwrap_or(self.place)))
+    }
+
+    fn jump(&mut self, plan: &Plan, prompt: &mut dyn Prompt) -> Result<Step> {
+        let Some(text) = prompt.line("go to (number, id or table):")? else {
+            return Ok(Step::Quit);
+        };
+        let text = text.trim();
+        let count = plan.entries.len();
+        let place = match text.parse::<usize>() {
+            Ok(number) if (1..=count).contains(&number) => Some(number - 1),
+            _ => plan.entries.iter().position(|entry| {
+                let table = entry.object.split_once('.').map_or("", |(_, name)| name);
+                [entry.id.as_str(), entry.object.as_str(), table].contains(&text)
+            }),
+        };
+        if let Some(place) = place {
+            return Ok(self.go(place));
+        }
+        let near = super::selector::near_ids(text, plan);
+        let hint = if near.is_empty() {
+            String::new()
+        } else {
+            format!("; did you mean {}?", near.join(" or "))
+        };
+        prompt.say(&format!("there is no change {text:?} among {count}{hint}"))?;
+        Ok(self.go(self.place))
     }
 }
 
-/// Selects the undecided changes of the same object as the one at `place`, each by a glob that is its id.
-fn of_object(plan: &Plan, place: usize) -> Vec<Selector> {
-    let object = plan.entries.get(place).map(|entry| entry.object.clone());
-    rest(plan, 0, |entry| Some(&entry.object) == object.as_ref())
-}
-
+/// Selects undecided changes, each by its id.
 fn rest(plan: &Plan, from: usize, wanted: impl Fn(&Entry) -> bool) -> Vec<Selector> {
     plan.entries
         .iter()
@@ -156,6 +249,10 @@ fn rest(plan: &Plan, from: usize, wanted: impl Fn(&Entry) -> bool) -> Vec<Select
         .filter(|entry| entry.decision == Decision::Pending && wanted(entry))
         .map(|entry| Selector::Id(entry.id.clone()))
         .collect()
+}
+
+fn changes(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "change" } else { "changes" })
 }
 
 /// Approves several at once: those that need their own approval are left for their own question.
@@ -166,11 +263,7 @@ fn approve_several(plan: &mut Plan, selectors: &[Selector], prompt: &mut dyn Pro
             .any(|entry| entry.needs_own_approval && selector.matches(entry))
     });
     let decided = decide(plan, &others, Decision::Approve)?;
-    let count = decided.set.len();
-    prompt.say(&format!(
-        "approved {count} {}",
-        if count == 1 { "change" } else { "changes" }
-    ))?;
+    prompt.say(&format!("approved {}", changes(decided.set.len())))?;
     for (id, reasons) in decided.destructive {
         prompt.say(&format!("  destructive: {id}: {}", reasons.join("; ")))?;
     }
@@ -183,42 +276,89 @@ fn approve_several(plan: &mut Plan, selectors: &[Selector], prompt: &mut dyn Pro
     Ok(())
 }
 
-fn confirm(entry: &Entry, prompt: &mut dyn Prompt) -> Result<bool> {
-    prompt.say(&entry.reasons.join("; "))?;
-    let answer = prompt.ask("type `yes` to approve this change on its own")?;
+fn say_what_it_waits_for(plan: &Plan, id: &str, prompt: &mut dyn Prompt) -> Result<()> {
+    for entry in waiting(plan).iter().filter(|entry| entry.id == id) {
+        for (needed, decision) in &entry.needs {
+            let how = match decision {
+                Decision::Deny => "denied",
+                _ => "still pending",
+            };
+            prompt.say(&format!("note: it depends on {needed}, which is {how}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn confirm(plan: &Plan, place: usize, prompt: &mut dyn Prompt) -> Result<bool> {
+    if let Some(entry) = plan.entries.get(place) {
+        prompt.say(&entry.reasons.join("; "))?;
+    }
+    let answer = prompt.line("type `yes` to approve this change on its own:")?;
     Ok(answer.is_some_and(|answer| answer.trim() == "yes"))
 }
 
-/// Asks about every row in the plan file; false where there is none or the reviewer stops.
+/// Asks about every row in the plan file; returns whether the change as a whole is settled by that.
 fn one_by_one(plan: &mut Plan, place: usize, prompt: &mut dyn Prompt) -> Result<bool> {
-    let Some(entry) = plan.entries.get_mut(place) else {
+    let Some(entry) = plan.entries.get(place) else {
         return Ok(false);
     };
-    let shown = if entry.payload.is_some() {
+    let in_payload = entry.payload.is_some();
+    let shown = if in_payload {
         &entry.preview
     } else {
         &entry.rows
     };
-    let rows = shown.clone();
+    let (id, rows) = ([Selector::Id(entry.id.clone())], shown.clone());
     if rows.is_empty() {
         prompt.say("this change has no rows in the plan file: decide on it as a whole")?;
         return Ok(false);
     }
-    for row in &rows {
-        prompt.show_row(entry, row)?;
-        let decision = match prompt
-            .ask("this row [y,n,s, q: back to the change]")?
-            .as_deref()
-            .map(str::trim)
-        {
-            Some("y" | "yes") => Decision::Approve,
-            Some("n" | "no") => Decision::Deny,
-            Some("q" | "quit") | None => return Ok(false),
-            _ => continue,
+    let (mut at, mut whole) = (0, false);
+    while let (Some(row), Some(entry)) = (rows.get(at), plan.entries.get_mut(place)) {
+        let mut shown = row.clone();
+        shown.decision = Some(entry.decision_of(row));
+        prompt.show_row(entry, &shown, std::mem::take(&mut whole))?;
+        let question = format!("Row {} of {} [y n s a d v b q ?]", row.row, rows.len());
+        let Some(key) = prompt.key(&question)? else {
+            return Ok(false);
         };
-        super::decide::set_row(entry, row.row, decision);
+        match key.as_str() {
+            "y" => super::decide::set_row(entry, row.row, Decision::Approve),
+            "n" => super::decide::set_row(entry, row.row, Decision::Deny),
+            "s" => {}
+            "a" => {
+                if entry.needs_own_approval && !confirm(plan, place, prompt)? {
+                    return Ok(false);
+                }
+                decide(plan, &id, Decision::Approve)?;
+                return Ok(true);
+            }
+            "d" => {
+                decide(plan, &id, Decision::Deny)?;
+                return Ok(true);
+            }
+            "b" => {
+                at = at.saturating_sub(1);
+                continue;
+            }
+            "v" => {
+                whole = true;
+                continue;
+            }
+            "q" => return Ok(false),
+            _ => {
+                prompt.say(ROW_KEYS)?;
+                continue;
+            }
+        }
+        at += 1;
     }
-    let left = entry.count.unwrap_or(0).saturating_sub(rows.len() as u64);
+    let count = plan
+        .entries
+        .get(place)
+        .and_then(|entry| entry.count)
+        .unwrap_or(0);
+    let left = count.saturating_sub(rows.len() as u64);
     if left > 0 {
         prompt.say(&format!(
             "{left} more rows are in the payload: they follow the change's decision"
@@ -228,123 +368,5 @@ fn one_by_one(plan: &mut Plan, place: usize, prompt: &mut dyn Prompt) -> Result<
     Ok(true)
 }
 
-fn find(plan: &Plan, from: usize, text: &str) -> Option<usize> {
-    let text = text.to_lowercase();
-    let holds = |entry: &Entry| entry.id.to_lowercase().contains(&text);
-    let after = (from + 1..plan.entries.len()).chain(0..=from);
-    after
-        .into_iter()
-        .find(|place| plan.entries.get(*place).is_some_and(holds))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plan::digest;
-    use crate::plan::example::plan;
-    use std::collections::VecDeque;
-    use time::macros::datetime;
-
-    /// Answers from a list, and keeps what was said.
-    struct Script(VecDeque<&'static str>, Vec<String>);
-
-    impl Prompt for Script {
-        fn show(&mut self, _: &Plan, entry: &Entry, place: (usize, usize)) -> Result<()> {
-            self.1
-                .push(format!("[{}/{}] {}", place.0, place.1, entry.id));
-            Ok(())
-        }
-        fn show_row(&mut self, entry: &Entry, row: &PlanRow) -> Result<()> {
-            self.1.push(format!("{}#{}", entry.id, row.row));
-            Ok(())
-        }
-        fn say(&mut self, text: &str) -> Result<()> {
-            self.1.push(text.to_owned());
-            Ok(())
-        }
-        fn ask(&mut self, _: &str) -> Result<Option<String>> {
-            Ok(self.0.pop_front().map(str::to_owned))
-        }
-    }
-
-    fn run_on(mut plan: Plan, answers: &[&'static str]) -> (Plan, ReviewOutcome, Vec<String>) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("p.json");
-        let mut fresh = plan.clone();
-        for entry in &mut fresh.entries {
-            entry.decision = Decision::Pending;
-        }
-        file::write(&path, &fresh).unwrap();
-        let mut script = Script(answers.iter().copied().collect(), Vec::new());
-        let reviewer = Reviewer {
-            by: Some("ann".into()),
-            note: None,
-        };
-        let now = datetime!(2026-11-24 08:00:00.5 UTC);
-        let outcome = interactive(&mut plan, &path, &reviewer, now, &mut script).unwrap();
-        let saved = file::read(&path).unwrap();
-        digest::verify(&saved).unwrap();
-        (saved, outcome, script.1)
-    }
-
-    fn decisions(plan: &Plan) -> Vec<Decision> {
-        plan.entries.iter().map(|entry| entry.decision).collect()
-    }
-
-    use Decision::{Approve, Deny, Pending};
-
-    #[test]
-    fn each_change_is_asked_about() {
-        let (plan, outcome, said) = run_on(plan(), &["y", "n", "s", "?", "y"]);
-        assert_eq!(decisions(&plan), [Approve, Deny, Pending, Approve]);
-        assert_eq!(outcome, ReviewOutcome::Finished);
-        assert!(said.contains(&KEYS.to_owned()));
-        assert_eq!(plan.review.at.as_deref(), Some("2026-11-24T08:00:00Z"));
-    }
-
-    #[test]
-    fn quitting_and_the_end_of_input_keep_what_was_decided() {
-        for answers in [&["y", "q"][..], &["y"]] {
-            let (plan, outcome, _) = run_on(plan(), answers);
-            assert_eq!(decisions(&plan), [Approve, Pending, Pending, Pending]);
-            assert_eq!(outcome, ReviewOutcome::Quit);
-        }
-    }
-
-    #[test]
-    fn the_rest_and_the_table_pass_by_what_needs_its_own_approval() {
-        let mut braked = plan();
-        braked.entries[3].needs_own_approval = true;
-        digest::seal(&mut braked).unwrap();
-        for answer in ["r", "a"] {
-            let (plan, _, said) = run_on(braked.clone(), &[answer, "y", "no", "y", "yes"]);
-            assert_eq!(decisions(&plan), [Approve; 4]);
-            assert!(said.iter().any(|it| it.contains("needs its own approval")));
-        }
-    }
-
-    #[test]
-    fn safe_ones_go_through_and_the_risky_one_is_asked_about() {
-        let (plan, _, said) = run_on(plan(), &["f", "n"]);
-        assert_eq!(decisions(&plan), [Approve, Approve, Approve, Deny]);
-        assert!(said.last().unwrap().contains("shop.users.contract"));
-    }
-
-    #[test]
-    fn rows_are_decided_one_by_one() {
-        let (plan, _, said) = run_on(plan(), &["s", "o", "y", "n", "q"]);
-        let rows: Vec<_> = plan.entries[1]
-            .rows
-            .iter()
-            .map(|row| row.decision)
-            .collect();
-        assert_eq!(rows, [Some(Approve), Some(Deny)]);
-        assert!(said.contains(&"shop.users.update#2".to_owned()));
-    }
-
-    #[test]
-    fn back_and_search_come_to_other_changes() {
-        let (plan, _, _) = run_on(plan(), &["y", "b", "n", "/contract", "y", "q"]);
-        assert_eq!(decisions(&plan), [Deny, Pending, Pending, Approve]);
-    }
-}
+mod tests;

@@ -107,19 +107,22 @@ impl Selector {
 
 /// Returns ids of the plan near to a text, the nearest first.
 pub fn near_ids<'p>(text: &str, plan: &'p Plan) -> Vec<&'p str> {
+    near(text, plan.entries.iter().map(|entry| entry.id.as_str()))
+}
+
+/// Returns the names nearest to a text, at most three, the nearest first.
+pub fn near<'n>(text: &str, names: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
     let lower = text.to_lowercase();
-    let mut near: Vec<(f32, &str)> = plan
-        .entries
-        .iter()
-        .map(|entry| {
-            let ratio =
-                TextDiff::from_chars(lower.as_str(), entry.id.to_lowercase().as_str()).ratio();
-            (ratio, entry.id.as_str())
+    let mut near: Vec<(f32, &str)> = names
+        .map(|name| {
+            let ratio = TextDiff::from_chars(lower.as_str(), name.to_lowercase().as_str()).ratio();
+            (ratio, name)
         })
         .filter(|(ratio, _)| *ratio > 0.5)
         .collect();
     near.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(other.1)));
-    near.into_iter().take(3).map(|(_, id)| id).collect()
+    near.dedup();
+    near.into_iter().take(3).map(|(_, name)| name).collect()
 }
 
 fn no_match(text: &str, plan: &Plan) -> anyhow::Error {

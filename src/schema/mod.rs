@@ -29,7 +29,9 @@ pub enum Vendor {
 }
 
 /// Something the tool saw but cannot handle; the plan shows it, nothing is skipped in silence.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(deny_unknown_fields)]
 pub struct Unsupported {
     /// The object, as `database.name` (local names).

@@ -4,6 +4,7 @@ use super::View;
 use super::html;
 use super::words;
 use crate::plan::{Decision, Entry, Kind, PlanRow};
+use crate::render::values;
 use crate::value::Value;
 use std::fmt::Write as _;
 
@@ -14,7 +15,7 @@ pub(super) fn rows(view: &View<'_>, entry: &Entry, page: &mut String) {
         page.push_str("<div class=\"scroll\"><table class=\"rows\">\n");
         page.push_str("<tr><th>row</th><th>key</th><th>column</th><th>before</th><th>after</th><th></th></tr>\n");
         for row in &shown {
-            one_row(entry, row, page);
+            one_row(view, entry, row, page);
         }
         page.push_str("</table></div>\n");
     }
@@ -32,19 +33,32 @@ pub(super) fn rows(view: &View<'_>, entry: &Entry, page: &mut String) {
     }
 }
 
-fn one_row(entry: &Entry, row: &PlanRow, page: &mut String) {
+/// Returns a value as markup, with the part that differs marked.
+fn marked(side: &values::Marked) -> String {
+    if side.middle.is_empty() {
+        return html(&side.start) + &html(&side.end);
+    }
+    format!(
+        "{}<mark>{}</mark>{}",
+        html(&side.start),
+        html(&side.middle),
+        html(&side.end)
+    )
+}
+
+fn one_row(view: &View<'_>, entry: &Entry, row: &PlanRow, page: &mut String) {
     let key: Vec<String> = row
         .key
         .iter()
-        .map(|(name, value)| format!("{name} = {}", words::value(value)))
+        .map(|(name, value)| format!("{name} = {}", values::value(value, view.whole)))
         .collect();
     let insert = entry.kind == Kind::InsertRows;
     let mut cells: Vec<(String, Option<String>, Option<String>)> = Vec::new();
     for (name, (before, after)) in &row.change {
-        let (before, after) = words::pair(before, after);
-        cells.push((name.clone(), Some(before), Some(after)));
+        let (before, after) = values::pair(before, after, view.whole);
+        cells.push((name.clone(), Some(marked(&before)), Some(marked(&after))));
     }
-    let shown = |value: &Value| Some(words::value(value));
+    let shown = |value: &Value| Some(html(&values::value(value, view.whole)));
     for (name, value) in &row.values {
         cells.push(if insert {
             (name.clone(), None, shown(value))
@@ -73,7 +87,7 @@ fn one_row(entry: &Entry, row: &PlanRow, page: &mut String) {
         let cell = |value: &Option<String>, class: &str| {
             value.as_ref().map_or_else(
                 || "<td></td>".to_owned(),
-                |value| format!("<td class=\"{class}\">{}</td>", html(value)),
+                |value| format!("<td class=\"{class}\">{value}</td>"),
             )
         };
         let _ = write!(
