@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Ranks of the modules at the top; what is in a folder has its folder's rank.
-const RANKS: [(&str, u8); 27] = [
+const RANKS: [(&str, u8); 28] = [
     ("value", 0),
     ("refusal", 0),
     ("schema", 0),
@@ -23,6 +23,7 @@ const RANKS: [(&str, u8); 27] = [
     ("compare", 4),
     ("proof", 4),
     ("plan", 5),
+    ("obstacles", 6),
     ("review", 6),
     ("render", 6),
     ("apply", 7),

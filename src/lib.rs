@@ -18,6 +18,7 @@ pub mod issues;
 mod layers;
 pub mod log;
 pub mod nearest;
+pub mod obstacles;
 pub mod plan;
 pub mod proof;
 pub mod read;

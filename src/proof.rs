@@ -137,6 +137,16 @@ impl<'a> Scratch<'a> {
         })
     }
 
+    /// Returns the schema's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the session that holds the schema.
+    pub fn session(&mut self) -> &mut LocalSession {
+        self.session
+    }
+
     /// Returns remote's table as the local server prints it, or why local cannot hold it.
     ///
     /// # Errors

@@ -122,6 +122,7 @@ pub fn execute(
                     runner.outcome.interrupted = true;
                     break;
                 }
+                Err(error) if error.is::<Refusal>() => Ending::Refused(summary(&error)),
                 Err(error) => failed(&error, 0),
             };
             runner.end(entry, ending, notice);

@@ -7,6 +7,7 @@ use super::table::model_of;
 use crate::connect::{LocalSession, Reader};
 use crate::plan::link::Reference;
 use crate::plan::row_sql::Values;
+use crate::read::orphans::orphaned;
 use crate::schema::table::ForeignKey;
 use crate::schema::{ObjectName, Table};
 use crate::sql::read::Metadata;
@@ -73,7 +74,7 @@ impl Key {
         let rows = local
             .rows(
                 &Select::from(&self.child, vec![Expr::count_all()])
-                    .filter(self.orphaned())
+                    .filter(orphaned(&self.child, &self.parent, &self.constraint))
                     .into(),
             )
             .with_context(|| {
@@ -89,25 +90,6 @@ impl Key {
         String::from_utf8_lossy(&count)
             .parse()
             .context("a COUNT that is no number")
-    }
-
-    fn orphaned(&self) -> Expr {
-        let pairs: Vec<(String, String)> = self
-            .constraint
-            .referenced_columns
-            .iter()
-            .cloned()
-            .zip(self.constraint.columns.iter().cloned())
-            .collect();
-        // MATCH SIMPLE: a reference with a NULL in it refers to nothing, and may.
-        let mut conditions: Vec<Expr> = self
-            .constraint
-            .columns
-            .iter()
-            .map(|column| Expr::column(column).is_null().negated())
-            .collect();
-        conditions.push(Expr::no_match(&self.parent, &self.child, pairs));
-        Expr::all(conditions)
     }
 }
 
@@ -206,7 +188,10 @@ pub(super) fn check_rows(
     for constraint in &model.foreign_keys {
         let key = Key::of(table, constraint);
         let select = Select::from(table, vec![Expr::integer(1)])
-            .filter(Expr::all(vec![rows.clone(), key.orphaned()]))
+            .filter(Expr::all(vec![
+                rows.clone(),
+                orphaned(&key.child, &key.parent, &key.constraint),
+            ]))
             .limit(1, 0);
         if !local.rows(&select.into())?.is_empty() {
             return Err(Dangling(format!(
@@ -235,7 +220,10 @@ pub(super) fn check_children(
                 continue;
             };
             let select = Select::from(&key.child, vec![Expr::integer(1)])
-                .filter(Expr::all(vec![refers, key.orphaned()]))
+                .filter(Expr::all(vec![
+                    refers,
+                    orphaned(&key.child, &key.parent, &key.constraint),
+                ]))
                 .limit(1, 0);
             if !local.rows(&select.into())?.is_empty() {
                 return Err(Dangling(format!(

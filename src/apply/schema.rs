@@ -6,7 +6,7 @@
 use super::freshness::text_now;
 use super::table::{model_of, object_of};
 use super::undo::{Journal, Record};
-use super::{foreign, save};
+use super::{demands, save};
 use crate::connect::{LocalSession, ObjectEnvironment, Reader};
 use crate::plan::object_entries::object_statements;
 use crate::plan::{Entry, Kind, Risk, schema_entries};
@@ -109,23 +109,8 @@ fn table(
             "the table is not what the entry starts from: an entry before it was not executed, or it changed"
         );
     };
-    if let Some(after) = &after {
-        for key in foreign::added(name, now.as_ref(), after) {
-            // The session's foreign key checks are off, and the server would take orphans in silence.
-            let exists = now.is_some() && model_of(local, &key.parent)?.is_some();
-            let orphans = if exists {
-                key.orphans(local).unwrap_or(0)
-            } else {
-                0
-            };
-            if orphans > 0 {
-                bail!(
-                    "{orphans} rows refer to no row of {}, which the foreign key {} would forbid",
-                    key.parent,
-                    key.constraint.name
-                );
-            }
-        }
+    if let (Kind::AlterTable, Some(now), Some(after)) = (entry.kind, &now, &after) {
+        demands::met(local, name, now, after)?;
     }
     let middle = !same(&now, &before);
     announce(journal, entry, None, middle)?;

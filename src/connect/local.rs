@@ -169,6 +169,25 @@ impl LocalSession {
         self.wire.execute(sql)
     }
 
+    /// Runs one query and returns its rows.
+    ///
+    /// # Errors
+    /// As for [`LocalSession::execute`].
+    pub fn query(&mut self, sql: &str) -> Result<Vec<Row>> {
+        Ok(self.wire.sets(sql)?.pop().unwrap_or_default())
+    }
+
+    /// Limits the time that each query may take; `None` for no limit.
+    ///
+    /// # Errors
+    /// As for [`LocalSession::execute`].
+    pub fn statement_limit(&mut self, limit: Option<std::time::Duration>) -> Result<()> {
+        let vendor = self.wire.info.vendor;
+        self.wire
+            .execute(&session::statement_limit(vendor, limit))
+            .map(drop)
+    }
+
     /// Begins a transaction.
     ///
     /// # Errors

@@ -76,7 +76,7 @@ impl Extras {
 }
 
 /// Returns the value a server gives a NOT NULL column without a default outside strict mode.
-fn implicit_default(column: &Column) -> Option<String> {
+pub fn implicit_default(column: &Column) -> Option<String> {
     Some(match column.data_type.class()? {
         TypeClass::Integer
         | TypeClass::Decimal

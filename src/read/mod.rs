@@ -3,4 +3,5 @@
 pub mod checksum;
 pub mod chunk;
 pub mod encode;
+pub mod orphans;
 pub mod rules;

@@ -4,6 +4,7 @@
 
 use super::{ident, string};
 use crate::schema::Vendor;
+use std::time::Duration;
 
 /// What a server says of itself: version, version comment, host name, port, data folder, `lower_case_table_names`,
 /// `max_allowed_packet`, connection id.
@@ -66,6 +67,19 @@ pub fn local_setup() -> String {
         "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ".to_owned(),
     ]
     .join("; ")
+}
+
+/// Returns the statement that limits how long each query of a local session may take; `None` for no limit.
+pub fn statement_limit(vendor: Vendor, limit: Option<Duration>) -> String {
+    let limit = limit.unwrap_or_default();
+    match vendor {
+        Vendor::MySql => format!("SET SESSION max_execution_time = {}", limit.as_millis()),
+        Vendor::MariaDb => format!(
+            "SET SESSION max_statement_time = {}.{:03}",
+            limit.as_secs(),
+            limit.subsec_millis()
+        ),
+    }
 }
 
 /// Returns the statement that switches strict mode off or on again: an ENUM's empty value (index 0) cannot be stored

@@ -31,6 +31,10 @@ cases! {
     mysql_features
     not_null_after_rows
     nothing_to_do
+    risk_keep_local
+    risk_many_rows
+    risk_mended
+    risk_schema_only
     routines
     rows_cascade_trap
     rows_cycle
@@ -67,6 +71,7 @@ cases! {
     schema_primary_key
     schema_reserved_names
     schema_sign
+    schema_sign_large
     schema_tables
     schema_types
     several_databases

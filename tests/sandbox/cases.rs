@@ -40,6 +40,10 @@ struct File {
     /// Texts that must stand somewhere in the plan file.
     #[serde(default)]
     plan_says: Vec<String>,
+    /// Whether apply executes everything and a second plan has no entry, but calls the same unsupported: for what
+    /// local's rows keep the plan from.
+    #[serde(default)]
+    settles: bool,
     /// Whether both sides are equal after apply; so where left out.
     #[serde(default = "yes")]
     converges: bool,
@@ -146,7 +150,24 @@ pub(crate) fn run(name: &str, vendor: Vendor) {
     }
 
     let arguments: Vec<&str> = file.plan_args.iter().map(String::as_str).collect();
-    if file.converges {
+    if file.settles {
+        let plan = case.plan("first", &arguments);
+        assert_plan(&case, &file, &plan, vendor);
+        if !plan["entries"].as_array().is_some_and(Vec::is_empty) {
+            case.approve_all("first", &plan);
+            case.driftwarden(&["apply", "plans/first.json"]).exits(0);
+        }
+        let second = case.plan("second", &arguments);
+        assert_eq!(second["entries"], json!([]), "the second plan is not empty");
+        let objects = |plan: &Value| -> Vec<Value> {
+            let unsupported = plan["unsupported"].as_array().expect("a list");
+            unsupported
+                .iter()
+                .map(|each| each["object"].clone())
+                .collect()
+        };
+        assert_eq!(objects(&second), objects(&plan));
+    } else if file.converges {
         let plan = case.converge(&pairs, &arguments);
         assert_plan(&case, &file, &plan, vendor);
     } else {

@@ -64,7 +64,8 @@ pub(super) fn converge(
         changes.printed(proof::as_local_prints(session, &changes.to_print()).unwrap());
         changes.diff(&|_| rows);
         let proven = proof::prove(session, &changes.to_prove()).unwrap();
-        let (mut entries, unsupported) = changes.entries(proven);
+        let made = changes.entries(proven);
+        let (mut entries, unsupported) = (made.entries, made.stuck);
         for Unsupported { object, reason } in local
             .unsupported
             .iter()

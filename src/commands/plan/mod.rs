@@ -2,6 +2,7 @@
 //!
 //! Must never change anything on either side, but for scratch schemas on local that are dropped at once.
 
+mod obstacles;
 mod report;
 mod rows;
 mod rules;
@@ -196,10 +197,19 @@ impl Work<'_> {
                     .get(name)
                     .is_some_and(|table: &Compared| !table.entries.is_empty())
             };
-            let (entries, stuck) = schema::tables(changes, &has_row_entries, self.sides)?;
-            rows::without_schema(&chosen, &stuck, &mut compared, &mut self.task(false))?;
-            self.findings.entries.extend(entries);
-            unsupported.extend(stuck);
+            let looked = obstacles::look(
+                &changes,
+                pairs,
+                &compared,
+                self.config,
+                self.folder,
+                self.sides,
+            )?;
+            let made = schema::tables(changes, &has_row_entries, &looked, self.sides)?;
+            rows::without_schema(&chosen, &made.stuck, &mut compared, &mut self.task(false))?;
+            self.findings.entries.extend(made.entries);
+            unsupported.extend(made.stuck);
+            unsupported.extend(made.held);
         }
         self.findings.unsupported.append(&mut unsupported);
         Ok(compared)

@@ -2,6 +2,7 @@
 //!
 //! Must never let an unproven change into the plan.
 
+use super::obstacles::{self, Looked};
 use super::survey::{Pair, Sides};
 use crate::config::Config;
 use crate::connect::Reader;
@@ -10,10 +11,10 @@ use crate::introspect;
 use crate::plan::Entry;
 use crate::plan::assemble::Findings;
 use crate::plan::object_entries::{self, Request, object_entries};
-use crate::plan::schema_entries::{self, Options, SchemaChanges};
+use crate::plan::schema_entries::{self, Made, Options, SchemaChanges};
 use crate::plan::scope::Selection;
 use crate::proof;
-use crate::schema::{ObjectKind, ObjectName, Unsupported};
+use crate::schema::{ObjectKind, ObjectName, Table};
 use anyhow::{Context as _, Result};
 
 /// Finds the tables that differ, with production's as the local server prints them.
@@ -54,16 +55,32 @@ pub(super) fn changes(
     Ok(changes)
 }
 
-/// Makes the entries of databases and tables. `rows_change` tells which tables have row entries.
+/// Makes the entries of databases and tables. `look` says what local's rows are in the way of.
 ///
 /// # Errors
 /// When the local server cannot make a scratch schema.
 pub(super) fn tables(
     mut changes: SchemaChanges,
     rows_change: &dyn Fn(&ObjectName) -> bool,
+    looked: &Looked,
     sides: &mut Sides,
-) -> Result<(Vec<Entry>, Vec<Unsupported>)> {
+) -> Result<Made> {
+    let held = obstacles::weigh(&mut changes, looked);
+    if !held.is_empty() {
+        let again: Vec<(ObjectName, Table)> = changes
+            .to_print()
+            .into_iter()
+            .filter(|(name, _)| held.contains(name))
+            .collect();
+        let step = "trying tables in a scratch schema on the local server";
+        let printed = sides
+            .local
+            .again(step, |local| proof::as_local_prints(local, &again))
+            .context("cannot try tables in a scratch schema on the local server")?;
+        changes.printed(printed);
+    }
     changes.diff(rows_change);
+    obstacles::stop_before_rows(&mut changes, looked);
     let step = "proving the changes in a scratch schema on the local server";
     let proven = sides
         .local

@@ -3,9 +3,10 @@
 //! The phases are models in between: each is a whole table, and the statements lead from one to the next. A rename is
 //! never guessed: it is drop and add, and says so. Must never talk to a server.
 
+pub mod demand;
 mod risk;
 mod stages;
-mod types;
+pub(crate) mod types;
 
 #[cfg(test)]
 mod tests;
@@ -210,7 +211,7 @@ pub fn table(
     surroundings: &Surroundings,
 ) -> TableDiff {
     let remote = named_like(remote, &local.name);
-    let stages = stages::stages(local, &remote, surroundings);
+    let stages = stages::stages(local, &remote, vendor, surroundings);
     let mut phases = Vec::new();
     let mut before = local.clone();
     for (phase, after) in [
@@ -261,8 +262,9 @@ pub fn unsettled_columns(
     local: &Table,
     remote: &Table,
     rows_change: bool,
+    vendor: Vendor,
 ) -> BTreeMap<String, Phase> {
-    stages::unsettled(local, remote, rows_change)
+    stages::unsettled(local, remote, rows_change, vendor)
 }
 
 /// Returns whether two foreign keys say the same.

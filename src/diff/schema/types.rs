@@ -2,8 +2,8 @@
 //!
 //! Must never call a change harmless that is not: in doubt a type does not fit.
 
-use crate::schema::charset;
 use crate::schema::table::{Column, DataType, TypeClass as T};
+use crate::schema::{Vendor, charset};
 
 /// Returns whether every value of one column is, unchanged, a value of the other.
 pub fn fits(from: &Column, to: &Column) -> bool {
@@ -45,7 +45,7 @@ pub fn fits(from: &Column, to: &Column) -> bool {
         (T::Bit, T::Bit) => length(&from.data_type, 1) <= length(&to.data_type, 1),
         (T::Integer, T::Text | T::LongText) => capacity(to).is_some_and(|limit| {
             let (low, high) = integer_range(&from.data_type);
-            limit.characters > digits(low.abs().max(high)) && !from.data_type.zerofill
+            limit.characters >= digits(low).max(digits(high)) && !from.data_type.zerofill
         }),
         (T::Text | T::LongText, T::Text | T::LongText) => text_fits(from, to),
         (T::Text | T::LongText, T::Blob) => match (capacity(from), capacity(to)) {
@@ -97,7 +97,7 @@ pub fn fits(from: &Column, to: &Column) -> bool {
 }
 
 /// Returns a type that holds the values of both columns, where one is at hand.
-pub(crate) fn union(local: &Column, remote: &Column) -> Option<Column> {
+pub(crate) fn union(local: &Column, remote: &Column, vendor: Vendor) -> Option<Column> {
     let (local_class, remote_class) = (local.data_type.class()?, remote.data_type.class()?);
     let mut union = local.clone();
     match (local_class, remote_class) {
@@ -114,6 +114,8 @@ pub(crate) fn union(local: &Column, remote: &Column) -> Option<Column> {
             union.data_type = match base {
                 Some(base) => plain(base, None),
                 None if local.auto_increment || remote.auto_increment => return None,
+                // Neither server reads back from the other's detour what is beyond the signed range.
+                None if vendor == Vendor::MySql => plain("varchar", Some("20".to_owned())),
                 None => plain("decimal", Some("20,0".to_owned())),
             };
         }
@@ -150,6 +152,27 @@ pub(crate) fn union(local: &Column, remote: &Column) -> Option<Column> {
             }
             wider_charset(&mut union, remote)?;
         }
+        // Text holds what either prints; a conversion of local's stale texts must wait until the rows are mended.
+        (T::Text, T::Integer | T::Year | T::Decimal | T::Temporal | T::Timestamp)
+            if vendor == Vendor::MySql || integer_range(&remote.data_type).1 < 1 << 63 =>
+        {
+            let longest = length(&local.data_type, 1).max(printed_length(&remote.data_type));
+            union.data_type = plain("varchar", Some(longest.to_string()));
+            return Some(union);
+        }
+        (T::Integer | T::Year | T::Decimal | T::Temporal | T::Timestamp, T::Text) => {
+            let longest = length(&remote.data_type, 1).max(printed_length(&local.data_type));
+            union = Column {
+                charset: remote.charset.clone(),
+                collation: remote.collation.clone(),
+                explicit_charset: true,
+                explicit_collation: true,
+                default: union.default,
+                ..union
+            };
+            union.data_type = plain("varchar", Some(longest.to_string()));
+            return Some(union);
+        }
         (T::Temporal | T::Timestamp, T::Temporal | T::Timestamp)
             if local.data_type.base != "time" && remote.data_type.base != "time" =>
         {
@@ -157,6 +180,12 @@ pub(crate) fn union(local: &Column, remote: &Column) -> Option<Column> {
             union.data_type = plain("datetime", (fraction > 0).then(|| fraction.to_string()));
         }
         _ => return None,
+    }
+    if union.data_type.has_charset() && union.charset.is_none() {
+        union.charset = Some("ascii".to_owned());
+        union.collation = Some("ascii_general_ci".to_owned());
+        union.explicit_charset = true;
+        union.explicit_collation = true;
     }
     (fits(local, &union) && fits(remote, &union)).then_some(union)
 }
@@ -188,7 +217,20 @@ fn plain(base: &str, arguments: Option<String>) -> DataType {
     }
 }
 
-fn integer_range(data_type: &DataType) -> (i128, i128) {
+/// How many characters a number or a time takes as text at most.
+fn printed_length(data_type: &DataType) -> u64 {
+    match data_type.class() {
+        Some(T::Integer | T::Year) => {
+            let (low, high) = integer_range(data_type);
+            digits(low).max(digits(high))
+        }
+        Some(T::Decimal) => decimal_range(data_type).map_or(67, |(whole, scale)| whole + scale + 2),
+        // `2026-11-24 06:15:00.123456`
+        _ => 26,
+    }
+}
+
+pub(crate) fn integer_range(data_type: &DataType) -> (i128, i128) {
     let bits = match data_type.base.as_str() {
         "tinyint" => 8,
         "smallint" => 16,
@@ -209,7 +251,7 @@ fn digits(number: i128) -> u64 {
 }
 
 /// Digits before and behind the point.
-fn decimal_range(data_type: &DataType) -> Option<(u64, u64)> {
+pub(crate) fn decimal_range(data_type: &DataType) -> Option<(u64, u64)> {
     let arguments = data_type.arguments.as_deref().unwrap_or("10,0");
     let (precision, scale) = arguments.split_once(',').unwrap_or((arguments, "0"));
     let precision: u64 = precision.trim().parse().ok()?;
@@ -217,7 +259,7 @@ fn decimal_range(data_type: &DataType) -> Option<(u64, u64)> {
     Some((precision.checked_sub(scale)?, scale))
 }
 
-fn length(data_type: &DataType, default: u64) -> u64 {
+pub(crate) fn length(data_type: &DataType, default: u64) -> u64 {
     data_type
         .arguments
         .as_deref()
@@ -225,17 +267,17 @@ fn length(data_type: &DataType, default: u64) -> u64 {
         .unwrap_or(default)
 }
 
-fn fraction(data_type: &DataType) -> u64 {
+pub(crate) fn fraction(data_type: &DataType) -> u64 {
     length(data_type, 0)
 }
 
 /// What a string or byte column holds at most.
-struct Capacity {
-    characters: u64,
-    bytes: u64,
+pub(crate) struct Capacity {
+    pub(crate) characters: u64,
+    pub(crate) bytes: u64,
 }
 
-fn capacity(column: &Column) -> Option<Capacity> {
+pub(crate) fn capacity(column: &Column) -> Option<Capacity> {
     let limit = match column.data_type.base.as_str() {
         "char" | "varchar" | "binary" | "varbinary" => {
             let characters = length(&column.data_type, 1);

@@ -1,6 +1,6 @@
 //! Reading payloads back, and an entry's rows wherever they are kept.
 
-use super::{is_payload_name, plan_row, row_kind, tsv};
+use super::{PayloadFolder, is_payload_name, plan_row, row_kind, tsv};
 use crate::diff::rows::{RowChange, RowKind};
 use crate::plan::file::folder_of;
 use crate::plan::{Entry, Payload, PlanRow, RowShape};
@@ -20,10 +20,17 @@ use std::path::Path;
 /// # Errors
 /// A [`Refusal`] when the payload is missing or is not the plan's.
 pub fn rows<'e>(entry: &'e Entry, plan_id: &str, plan_path: &Path) -> Result<Rows<'e>> {
+    rows_from(entry, &|payload| open(payload, plan_id, plan_path))
+}
+
+fn rows_from<'e>(
+    entry: &'e Entry,
+    open: &dyn Fn(&Payload) -> Result<BufReader<File>>,
+) -> Result<Rows<'e>> {
     let source = match (&entry.payload, &entry.shape, row_kind(entry.kind)) {
         (Some(payload), Some(shape), Some(kind)) => {
-            let file = open(payload, plan_id, plan_path)
-                .with_context(|| format!("cannot read the rows of {}", entry.id))?;
+            let file =
+                open(payload).with_context(|| format!("cannot read the rows of {}", entry.id))?;
             let unpacked = zstd::Decoder::with_buffer(file)
                 .with_context(|| format!("cannot unpack payload {}", payload.file))?;
             Source::Payload(Box::new(Unpacking {
@@ -42,6 +49,17 @@ pub fn rows<'e>(entry: &'e Entry, plan_id: &str, plan_path: &Path) -> Result<Row
         entry,
         source,
         ended: false,
+    })
+}
+
+/// As [`rows`], of a plan that is being made: its payloads are not published yet.
+///
+/// # Errors
+/// As for [`rows`].
+pub fn staged_rows<'e>(entry: &'e Entry, folder: &PayloadFolder) -> Result<Rows<'e>> {
+    rows_from(entry, &|payload| {
+        let staged = folder.staged()?;
+        open_in(payload, &staged.context("no payload was written")?)
     })
 }
 
@@ -175,9 +193,14 @@ fn open(payload: &Payload, plan_id: &str, plan_path: &Path) -> Result<BufReader<
             "payload {name:?} of plan {plan_id:?} has a name that no payload has"
         )));
     }
-    let folder = folder_of(plan_path).join(plan_id);
+    open_in(payload, &folder_of(plan_path).join(plan_id))
+}
+
+/// Opens a payload in a folder.
+fn open_in(payload: &Payload, folder: &Path) -> Result<BufReader<File>> {
+    let name = &payload.file;
     let path = folder.join(name);
-    for part in [&folder, &path] {
+    for part in [folder, path.as_path()] {
         let found = fs::symlink_metadata(part).map_err(|error| match error.kind() {
             ErrorKind::NotFound => refusal(format!(
                 "payload {} is not here: payloads stay on the machine that made the plan",

@@ -56,6 +56,15 @@ impl PayloadFolder {
         Ok(())
     }
 
+    /// Where its files are until it is published; `None` before the first one.
+    pub(super) fn staged(&self) -> Result<Option<PathBuf>> {
+        Ok(self
+            .locked()?
+            .folder
+            .as_ref()
+            .map(|folder| folder.path().to_owned()))
+    }
+
     fn locked(&self) -> Result<std::sync::MutexGuard<'_, State>> {
         match self.state.lock() {
             Ok(state) => Ok(state),

@@ -54,6 +54,7 @@ fn unsettled(changes: &SchemaChanges) -> BTreeMap<ObjectName, BTreeMap<String, P
                 change.local.as_ref()?,
                 change.remote.as_ref()?,
                 change.rows_change,
+                changes.vendor?,
             );
             Some((name.clone(), columns))
         })
@@ -141,7 +142,7 @@ pub(super) fn waits_for(
         .copied()
 }
 
-fn rests_on_index(table: &Table, key: &ForeignKey) -> bool {
+pub(super) fn rests_on_index(table: &Table, key: &ForeignKey) -> bool {
     table.indexes.iter().any(|index| {
         index.parts.len() >= key.referenced_columns.len()
             && index

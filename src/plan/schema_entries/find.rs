@@ -134,8 +134,7 @@ impl SchemaChanges {
                             local: own.map(|info| info.table.clone()),
                             remote: Some(wanted),
                             estimated_rows: own.map_or(0, |info| info.estimated_rows),
-                            rows_change: false,
-                            diff: None,
+                            ..TableChange::default()
                         },
                     );
                 }
@@ -173,8 +172,7 @@ impl SchemaChanges {
                     local: Some(info.table.clone()),
                     remote: None,
                     estimated_rows: info.estimated_rows,
-                    rows_change: false,
-                    diff: None,
+                    ..TableChange::default()
                 },
             );
         }

@@ -4,28 +4,29 @@
 //! so creates wait for nothing, and circles of foreign keys need no care. Must never make a destructive entry without
 //! its reasons.
 
-use super::{SchemaChanges, TableChange, depend, phase_names, table_id};
+use super::demands::{self, Note};
+use super::{Made, SchemaChanges, TableChange, depend, phase_names, table_id};
 use crate::diff::clause;
 use crate::diff::schema::{Phase, Surroundings, TableDiff};
 use crate::plan::entry_id::database_id;
 use crate::plan::{self, Entry, Kind, Risk};
 use crate::schema::table::Table;
-use crate::schema::{ObjectName, Unsupported, Vendor, print};
+use crate::schema::{ObjectName, Vendor, print};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Returns the entries and what is unsupported.
-pub(super) fn entries(changes: SchemaChanges) -> (Vec<Entry>, Vec<Unsupported>) {
+pub(super) fn entries(changes: SchemaChanges) -> Made {
     let vendor = changes.vendor.unwrap_or(Vendor::MySql);
     let mut entries = changes.databases.clone();
     let mut made: BTreeMap<ObjectName, Vec<(Phase, usize)>> = BTreeMap::new();
     for (name, change) in &changes.tables {
         let first = entries.len();
         let phases: Vec<Phase> = match (&change.local, &change.remote) {
-            (None, Some(remote)) => create(name, remote, vendor, &mut entries),
+            (None, Some(remote)) => create(name, remote, vendor, &change.notes, &mut entries),
             (Some(local), None) => {
                 let detach = change.diff.as_ref();
                 let mut phases =
-                    detach.map_or_else(Vec::new, |diff| alter(name, diff, &mut entries));
+                    detach.map_or_else(Vec::new, |diff| alter(name, diff, &[], &mut entries));
                 let last = detach.and_then(|diff| diff.phases.last());
                 let mut entry = drop_table(
                     name,
@@ -42,7 +43,7 @@ pub(super) fn entries(changes: SchemaChanges) -> (Vec<Entry>, Vec<Unsupported>) 
                 phases
             }
             _ => match &change.diff {
-                Some(diff) => alter(name, diff, &mut entries),
+                Some(diff) => alter(name, diff, &change.notes, &mut entries),
                 None => Vec::new(),
             },
         };
@@ -68,13 +69,18 @@ pub(super) fn entries(changes: SchemaChanges) -> (Vec<Entry>, Vec<Unsupported>) 
             entry.depends_on.push(id);
         }
     }
-    (entries, changes.unsupported)
+    Made {
+        entries,
+        stuck: changes.unsupported,
+        held: changes.held,
+    }
 }
 
 fn create(
     name: &ObjectName,
     remote: &Table,
     vendor: Vendor,
+    notes: &[Note],
     entries: &mut Vec<Entry>,
 ) -> Vec<Phase> {
     let bare = Table {
@@ -106,11 +112,18 @@ fn create(
     entry.before = Some(print::create_table(&bare));
     entry.after = Some(print::create_table(remote));
     entry.depends_on.push(create_id);
+    demands::annotate(&mut entry, &bare, remote, &mut notes.to_vec());
     entries.push(entry);
     vec![Phase::Expand, Phase::Constrain]
 }
 
-fn alter(name: &ObjectName, diff: &TableDiff, entries: &mut Vec<Entry>) -> Vec<Phase> {
+fn alter(
+    name: &ObjectName,
+    diff: &TableDiff,
+    notes: &[Note],
+    entries: &mut Vec<Entry>,
+) -> Vec<Phase> {
+    let mut notes = notes.to_vec();
     let mut previous: Option<String> = None;
     for phase in &diff.phases {
         let (what, plan_phase) = phase_names(phase.phase);
@@ -124,6 +137,7 @@ fn alter(name: &ObjectName, diff: &TableDiff, entries: &mut Vec<Entry>) -> Vec<P
         entry.before = Some(print::create_table(&phase.before));
         entry.after = Some(print::create_table(&phase.after));
         entry.depends_on.extend(previous.replace(entry.id.clone()));
+        demands::annotate(&mut entry, &phase.before, &phase.after, &mut notes);
         entries.push(entry);
     }
     diff.phases.iter().map(|phase| phase.phase).collect()

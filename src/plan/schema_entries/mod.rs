@@ -5,9 +5,12 @@
 //! tables as local prints them ([`SchemaChanges::printed`]), then the phases ([`SchemaChanges::diff`]), then their
 //! proofs ([`SchemaChanges::entries`]). Pure. Must never let a table fall out: it is equal, an entry, or unsupported.
 
+mod demands;
 mod depend;
 mod find;
 mod make;
+
+pub use demands::Demanding;
 
 use crate::diff::schema::{self as table_diff, Phase, Surroundings, TableDiff};
 use crate::plan::{Entry, entry_id::entry_id};
@@ -52,6 +55,7 @@ struct TableChange {
     estimated_rows: u64,
     rows_change: bool,
     diff: Option<TableDiff>,
+    notes: Vec<demands::Note>,
 }
 
 /// What differs between the databases.
@@ -63,6 +67,8 @@ pub struct SchemaChanges {
     /// Tables that both sides have alike, for what foreign keys rest on.
     equal: BTreeMap<ObjectName, Table>,
     unsupported: Vec<Unsupported>,
+    /// Parts of tables that stay as local has them, with the reason; the rest of such a table changes.
+    held: Vec<Unsupported>,
 }
 
 impl SchemaChanges {
@@ -162,11 +168,8 @@ impl SchemaChanges {
             .collect()
     }
 
-    /// Returns the entries and what is unsupported, given the proven changes.
-    pub fn entries(
-        mut self,
-        proven: BTreeMap<ObjectName, Result<TableDiff, Failure>>,
-    ) -> (Vec<Entry>, Vec<Unsupported>) {
+    /// Returns the entries, and what is unsupported: whole tables, and parts of tables; given the proven changes.
+    pub fn entries(mut self, proven: BTreeMap<ObjectName, Result<TableDiff, Failure>>) -> Made {
         for (name, answer) in proven {
             match answer {
                 Ok(diff) => {
@@ -185,6 +188,17 @@ impl SchemaChanges {
         }
         make::entries(self)
     }
+}
+
+/// What comes of the changes.
+#[derive(Debug, Clone, Default)]
+pub struct Made {
+    /// The entries.
+    pub entries: Vec<Entry>,
+    /// Tables that are left as they are.
+    pub stuck: Vec<Unsupported>,
+    /// Parts of tables that are left as they are.
+    pub held: Vec<Unsupported>,
 }
 
 /// Returns the statements of a schema entry again from its texts: exactly those that the plan was made with.

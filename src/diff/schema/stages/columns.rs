@@ -4,6 +4,7 @@
 
 use super::super::types::{fits, union};
 use super::{Builder, Haste};
+use crate::schema::Vendor;
 use crate::schema::charset::{fineness, unprinted_collation};
 use crate::schema::table::{Column, IndexKind, Table, TypeClass};
 use std::collections::BTreeMap;
@@ -21,13 +22,14 @@ pub(super) fn courses(
     local: &Table,
     remote: &Table,
     rows_change: bool,
+    vendor: Vendor,
 ) -> BTreeMap<String, Course> {
     let mut courses = BTreeMap::new();
     for column in &remote.columns {
         let Some(own) = local.column(&column.name) else {
             continue;
         };
-        let course = course(own, column, rows_change, local, remote);
+        let course = course(own, column, rows_change, (local, remote), vendor);
         courses.insert(column.name.to_lowercase(), course);
     }
     courses
@@ -37,8 +39,8 @@ fn course(
     local: &Column,
     remote: &Column,
     rows_change: bool,
-    local_table: &Table,
-    remote_table: &Table,
+    (local_table, remote_table): (&Table, &Table),
+    vendor: Vendor,
 ) -> Course {
     match (&local.generated, &remote.generated) {
         (None, Some(_)) => return Course::Late(Box::new(as_is(local, remote, rows_change))),
@@ -62,7 +64,7 @@ fn course(
             })
         })
     };
-    match union(local, remote) {
+    match union(local, remote, vendor) {
         Some(both)
             if !(both.data_type.base.ends_with("text")
                 && (indexed(local_table) || indexed(remote_table))) =>

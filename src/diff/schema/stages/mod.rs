@@ -9,6 +9,7 @@ mod partitions;
 
 use super::{Haste, Phase, Surroundings};
 use crate::diff::clause::{mentions, recreated};
+use crate::schema::Vendor;
 use crate::schema::table::{Check, ForeignKey, Index, IndexKind, Table};
 use columns::{Course, courses};
 use indexes::{drop_unsupported_keys, keep_supporting_indexes, settle_primary_key_columns};
@@ -29,7 +30,12 @@ pub(crate) struct Stages {
 }
 
 /// Returns the tables in between.
-pub(crate) fn stages(local: &Table, remote: &Table, surroundings: &Surroundings) -> Stages {
+pub(crate) fn stages(
+    local: &Table,
+    remote: &Table,
+    vendor: Vendor,
+    surroundings: &Surroundings,
+) -> Stages {
     Builder {
         local,
         remote,
@@ -37,7 +43,7 @@ pub(crate) fn stages(local: &Table, remote: &Table, surroundings: &Surroundings)
         moved: &surroundings.moved_keys,
         ready: &surroundings.ready,
         haste: surroundings.haste,
-        courses: courses(local, remote, surroundings.rows_change),
+        courses: courses(local, remote, surroundings.rows_change, vendor),
     }
     .build()
 }
@@ -47,8 +53,9 @@ pub(crate) fn unsettled(
     local: &Table,
     remote: &Table,
     rows_change: bool,
+    vendor: Vendor,
 ) -> BTreeMap<String, Phase> {
-    let courses = courses(local, remote, rows_change);
+    let courses = courses(local, remote, rows_change, vendor);
     let mut unsettled: BTreeMap<String, Phase> = BTreeMap::new();
     let mut mark = |name: &str, phase: Phase| {
         let known = unsettled.entry(name.to_lowercase()).or_insert(phase);
