@@ -97,10 +97,31 @@ pub fn summary(error: &anyhow::Error) -> String {
     said.replace('\n', " ")
 }
 
+/// Returns a text without what a server quoted in it, which may be a row's value. A value may hold quotes itself, so
+/// everything from the first quote to the last one goes.
+pub fn without_values(text: &str) -> String {
+    let quotes = ['\'', '"'];
+    match (text.find(quotes), text.rfind(quotes)) {
+        (Some(first), Some(last)) if first < last => {
+            format!("{}…{}", &text[..=first], &text[last..])
+        }
+        _ => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use anyhow::Context;
+
+    #[test]
+    fn what_is_quoted_may_hold_quotes() {
+        assert_eq!(
+            without_values("Duplicate entry 'o'brien' for key 'x' (error 1062)"),
+            "Duplicate entry '…' (error 1062)"
+        );
+        assert_eq!(without_values("it's gone"), "it's gone");
+    }
 
     #[test]
     fn what_was_attached_as_context_is_found() {

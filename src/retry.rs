@@ -90,7 +90,7 @@ pub fn attempt<T>(
             step,
             attempt = number,
             of = attempts,
-            error = crate::refusal::summary(&error),
+            error = crate::refusal::without_values(&crate::refusal::summary(&error)),
             "trying again"
         );
         notice(&format!(

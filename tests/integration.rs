@@ -10,6 +10,7 @@ mod apply;
 mod cases;
 mod commands;
 mod connect;
+mod faults;
 mod objects;
 mod rows;
 mod rules;

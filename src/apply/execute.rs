@@ -16,6 +16,7 @@ use crate::connect::LocalSession;
 use crate::interrupt;
 use crate::plan::{Entry, Plan};
 use crate::refusal::{Refusal, summary};
+use crate::retry::broke;
 use crate::schema::ObjectName;
 use anyhow::{Context as _, Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,7 +124,7 @@ pub fn execute(
                     break;
                 }
                 Err(error) if error.is::<Refusal>() => Ending::Refused(summary(&error)),
-                Err(error) => failed(&error, 0),
+                Err(error) => runner.failed(&error, 0),
             };
             runner.end(entry, ending, notice);
         }
@@ -177,6 +178,14 @@ impl Runner<'_> {
         self.endings.insert(entry.id.clone(), ending);
     }
 
+    fn failed(&mut self, error: &anyhow::Error, rows: u64) -> Ending {
+        self.outcome.unfinished |= broke(error);
+        Ending::Failed {
+            rows,
+            reason: summary(error),
+        }
+    }
+
     /// Runs row entries that belong together; one alone in batches.
     fn unit(
         &mut self,
@@ -198,9 +207,17 @@ impl Runner<'_> {
             .map(|entry| object_of(entry))
             .collect::<Result<_>>()?;
         for table in &tables {
-            if let Err(error) = self.wholes.save(local, journal, table) {
+            let step = format!("saving {table} before it is changed");
+            let saved = local.patience().run(&step, |first| {
+                if !first {
+                    local.renew()?;
+                }
+                self.wholes.save(local, journal, table)
+            });
+            if let Err(error) = saved {
                 for entry in members {
-                    self.end(entry, failed(&error, 0), notice);
+                    let ending = self.failed(&error, 0);
+                    self.end(entry, ending, notice);
                 }
                 return Ok(());
             }
@@ -210,7 +227,8 @@ impl Runner<'_> {
             let lost = down.up(local, journal)?;
             self.outcome.lost.extend(lost);
             for entry in members {
-                self.end(entry, failed(&error, 0), notice);
+                let ending = self.failed(&error, 0);
+                self.end(entry, ending, notice);
             }
             return Ok(());
         }
@@ -266,7 +284,8 @@ impl Runner<'_> {
             Err(error) if error.is::<interrupt::Interrupted>() => self.outcome.interrupted = true,
             Err(error) => {
                 for entry in members {
-                    self.end(entry, failed(&error, stand), notice);
+                    let ending = self.failed(&error, stand);
+                    self.end(entry, ending, notice);
                 }
             }
         }
@@ -413,12 +432,5 @@ fn ending(progress: Progress) -> Ending {
             stale,
             examples,
         },
-    }
-}
-
-fn failed(error: &anyhow::Error, rows: u64) -> Ending {
-    Ending::Failed {
-        rows,
-        reason: summary(error),
     }
 }

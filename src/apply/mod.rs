@@ -73,6 +73,8 @@ pub struct Outcome {
     pub lost: Vec<String>,
     /// Whether the user interrupted it.
     pub interrupted: bool,
+    /// Whether something failed that may pass (a broken connection, a lock): the same apply, run again, finishes.
+    pub unfinished: bool,
 }
 
 impl Outcome {

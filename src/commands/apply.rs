@@ -2,7 +2,7 @@
 //!
 //! Must never execute what was not approved, and never open the remote for more than its fingerprints.
 
-use super::{Context, setup};
+use super::{Context, failure, setup};
 use crate::apply::freshness::RemoteFingerprints;
 use crate::apply::undo::{self, Journal};
 use crate::apply::{ApprovedPlan, Ending, FreshPlan, Outcome, Report, execute, triggers};
@@ -10,15 +10,20 @@ use crate::cli::ApplyArgs;
 use crate::config::Config;
 use crate::connect::{LocalSession, Remote};
 use crate::introspect;
+use crate::issues::Step;
 use crate::plan::{Plan, digest, file, payload};
 use crate::refusal::{Problem, Refusal};
 use crate::render::escape::line as line_of;
 use crate::render::{View, sql};
-use crate::schema::print;
-use anyhow::{Context as _, Result};
+use crate::schema::{ObjectName, print};
+use anyhow::{Context as _, Result, anyhow};
 use std::path::Path;
+use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+
+/// What a failure of an entry is filed under.
+const PHASE: &str = "applying";
 
 /// Runs the command.
 ///
@@ -53,6 +58,7 @@ pub(super) fn apply(
     payloads_fit(&approved)?;
     let plan = approved.plan().clone();
 
+    context.at("connecting");
     let mut local = LocalSession::open_patiently(config, setup::notice(context))?;
     if !args.dry_run {
         execute::lock(&mut local, &plan)?;
@@ -62,6 +68,7 @@ pub(super) fn apply(
     } else {
         Some(fingerprints(&plan, config, context)?)
     };
+    context.at("checking freshness");
     let mut lost = Vec::new();
     if !args.dry_run {
         // Before the check: a trigger that is still down would count as drift.
@@ -79,22 +86,72 @@ pub(super) fn apply(
     if args.dry_run {
         return dry_run(&fresh, context);
     }
+    context.at(PHASE);
     let mut journal = Journal::open(&undo::folder(path, &plan.id))?;
     let at = context.now.replace_nanosecond(0)?.format(&Rfc3339)?;
     let quiet = context.verbosity < 0;
     let err = &mut *context.err;
+    let mut since = Instant::now();
     let mut outcome = execute::execute(&fresh, &mut local, &mut journal, &at, &mut |report| {
+        log(report, since.elapsed());
+        since = Instant::now();
         if !quiet {
             drop(writeln!(err, "{}", line(report)));
         }
     })?;
     outcome.lost.splice(0..0, lost);
+    note_failures(&outcome, &plan, context);
     if args.json {
         print_json(&outcome, &plan, context)?;
     } else {
         print_summary(&outcome, &plan, path, context)?;
     }
     Ok(outcome.exit_code())
+}
+
+/// Writes one entry's ending to the log.
+fn log(report: &Report, took: Duration) {
+    let (ending, rows) = match &report.ending {
+        Ending::Done { rows } => ("done", *rows),
+        Ending::AlreadyDone => ("already done", 0),
+        Ending::Stale { rows, .. } => ("stale", *rows),
+        Ending::Interrupted { rows } => ("interrupted", *rows),
+        Ending::Refused(_) => ("refused", 0),
+        Ending::Failed { rows, .. } => ("failed", *rows),
+    };
+    tracing::info!(
+        phase = PHASE,
+        object = report.id.as_str(),
+        ending,
+        rows,
+        milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        "entry ended"
+    );
+}
+
+/// Files each entry that failed as an issue, and notes the tables that were gone through.
+fn note_failures(outcome: &Outcome, plan: &Plan, context: &mut Context<'_>) {
+    let of = |report: &Report| remote_name(plan, &plan.entry(&report.id)?.object);
+    for report in &outcome.reports {
+        if matches!(report.ending, Ending::Done { .. } | Ending::AlreadyDone) {
+            context.progress.tables.extend(of(report));
+        }
+    }
+    for report in &outcome.reports {
+        if let (Ending::Failed { reason, .. }, Some(table)) = (&report.ending, of(report)) {
+            context.progress.tables.remove(&table);
+            let error = anyhow!("{reason}").context(Step::table(PHASE, &table));
+            failure::note("apply", &error, context);
+        }
+    }
+}
+
+/// Returns the remote name of an entry's object.
+fn remote_name(plan: &Plan, object: &str) -> Option<ObjectName> {
+    plan.scope.databases.iter().find_map(|pair| {
+        let name = object.strip_prefix(&pair.local)?.strip_prefix('.')?;
+        Some(ObjectName::new(&pair.remote, name))
+    })
 }
 
 fn young_enough(plan: &Plan, config: &Config, now: OffsetDateTime) -> Result<()> {
@@ -326,7 +383,7 @@ fn print_summary(
         "{heading} Rows: {} inserted, {} updated, {} deleted. Schema: {objects} changed.",
         totals[0], totals[1], totals[2]
     )?;
-    if outcome.interrupted {
+    if outcome.interrupted || outcome.unfinished {
         writeln!(
             context.out,
             "Run it again to finish: driftwarden apply {}",

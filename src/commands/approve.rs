@@ -191,6 +191,7 @@ mod tests {
     fn run_on(path: &Path, what: &What<'_>) -> Result<String> {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut context = Context {
+            progress: crate::commands::Progress::default(),
             out: &mut out,
             err: &mut err,
             color: false,

@@ -5,26 +5,41 @@
 use super::Context;
 use crate::cli::Command;
 use crate::config::load::load;
-use crate::config::{Config, Preview, rules::Patterns};
+use crate::config::{Config, Preview};
 use crate::issues::{Issue, Report, Store};
-use crate::refusal::exit_code_of;
+use crate::refusal::{exit_code_of, summary, without_values};
 use crate::schema::ObjectName;
 
-/// Writes a failed command down. Refusals, usage and a config that cannot be read are no issues: the message says it all.
+/// Writes a failed command down. Refusals, and what fails before the work has begun (usage, a config that cannot be
+/// read), are no issues: the message says it all.
 pub(super) fn record(command: &Command, error: &anyhow::Error, context: &mut Context<'_>) {
     let Some(name) = name(command) else { return };
     if exit_code_of(error) != 1 {
         return;
     }
+    write(name, error, context);
+}
+
+/// Writes down what failed within a command that goes on.
+pub(super) fn note(name: &str, error: &anyhow::Error, context: &mut Context<'_>) {
+    write(name, error, context);
+}
+
+fn write(name: &str, error: &anyhow::Error, context: &mut Context<'_>) {
+    let Some(phase) = context.progress.phases.last() else {
+        return;
+    };
     let Some(config) = config(context) else {
         return;
     };
     let values = config.plan.preview == Preview::Full;
-    let report = Report::new(error, name, &command_line(), values);
+    let report = Report::new(error, phase, name, &command_line(), values);
     let store = Store::new(&config.issues);
     tracing::error!(
         command = name,
-        error = crate::refusal::summary(error),
+        phase,
+        object = report.step.to_string(),
+        error = without_values(&summary(error)),
         "failed"
     );
     let said = match store.record(&report, context.now) {
@@ -43,21 +58,27 @@ pub(super) fn record(command: &Command, error: &anyhow::Error, context: &mut Con
     drop(context.err.write_all(said.as_bytes()));
 }
 
-/// Marks the issues resolved whose step the command has passed.
+/// Marks the issues resolved whose step a command has passed.
 pub(super) fn passed(command: &Command, code: u8, context: &mut Context<'_>) {
-    // 0 and 2 of `plan`: both sides were read to the end. 4 of `apply`: some of it failed.
-    let Some(name) = name(command).filter(|_| code == 0 || code == 2) else {
+    // 0 and 2 of `plan`: both sides were read to the end. 4 of `apply`: some of it failed, the tables passed did not.
+    if name(command).is_none() || ![0, 2, 4].contains(&code) {
         return;
-    };
+    }
     let Some(config) = config(context) else {
         return;
     };
-    let only = match command {
-        Command::Plan(args) => args.compare.tables.as_slice(),
-        Command::Sync(args) => args.compare.tables.as_slice(),
-        _ => &[],
+    let progress = &context.progress;
+    let passed = |issue: &Issue| {
+        let phase = progress.phases.contains(&issue.phase.as_str());
+        phase
+            && match &issue.table {
+                Some(table) => progress.tables.contains(&ObjectName::new(
+                    issue.database.clone().unwrap_or_default(),
+                    table.clone(),
+                )),
+                None => code != 4,
+            }
     };
-    let passed = |issue: &Issue| issue.command == name && covers(&config, only, issue);
     match Store::new(&config.issues).succeeded(passed, context.now) {
         Ok(resolved) if context.verbosity >= 0 => {
             for issue in resolved {
@@ -79,18 +100,6 @@ pub(super) fn passed(command: &Command, code: u8, context: &mut Context<'_>) {
     }
 }
 
-/// Returns whether a run over these tables (empty: all that the config selects) passed the issue's place.
-fn covers(config: &Config, only: &[String], issue: &Issue) -> bool {
-    let Some(table) = &issue.table else {
-        return true;
-    };
-    let table = ObjectName::new(issue.database.clone().unwrap_or_default(), table.clone());
-    config.selects(&table)
-        && (only.is_empty()
-            || Patterns::new(only.iter().map(String::as_str))
-                .is_ok_and(|patterns| patterns.matches(&table)))
-}
-
 /// Returns the name of a command whose failures are issues: those that work with servers.
 fn name(command: &Command) -> Option<&'static str> {
     match command {
@@ -107,7 +116,7 @@ fn config(context: &Context<'_>) -> Option<Config> {
 }
 
 /// Returns the command line, quoted for a shell.
-fn command_line() -> String {
+pub(super) fn command_line() -> String {
     let mut words = vec!["driftwarden".to_owned()];
     words.extend(std::env::args().skip(1).map(|word| {
         let plain = !word.is_empty()

@@ -22,12 +22,15 @@ pub mod validate;
 use crate::cli::{Cli, ColorChoice, Command, Global};
 use crate::interrupt;
 use crate::refusal::{self, exit_code_of, remedy_of};
+use crate::schema::ObjectName;
 use anyhow::Result;
 use clap::Parser;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Instant;
 use time::OffsetDateTime;
 
 /// What every command is handed: where to print, and what the process knows of its surroundings.
@@ -46,6 +49,17 @@ pub struct Context<'a> {
     pub now: OffsetDateTime,
     /// Whether a person can be asked: standard input and error are a terminal.
     pub interactive: bool,
+    /// How far the command has come.
+    pub progress: Progress,
+}
+
+/// How far a command has come: where a failure is filed, and which issues a success resolves.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// The phases begun, the last one under way. Without one, what fails is how the command was called.
+    pub phases: Vec<&'static str>,
+    /// The tables that were worked on to the end, by their remote names.
+    pub tables: BTreeSet<ObjectName>,
 }
 
 impl Context<'_> {
@@ -58,6 +72,12 @@ impl Context<'_> {
             writeln!(self.err, "{text}")?;
         }
         Ok(())
+    }
+
+    /// Notes that a phase of the work begins.
+    pub fn at(&mut self, phase: &'static str) {
+        tracing::info!(phase, "begun");
+        self.progress.phases.push(phase);
     }
 
     /// Asks the person at the terminal; an end of input is an empty answer.
@@ -90,6 +110,7 @@ pub fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let mut context = Context {
+        progress: Progress::default(),
         color: color(&cli.global),
         config_path: cli.global.config.clone(),
         verbosity: verbosity(&cli.global),
@@ -98,10 +119,14 @@ pub fn main() -> ExitCode {
         out: &mut out,
         err: &mut err,
     };
+    let begun = Instant::now();
     let ended = run(&cli.command, &mut context).and_then(|code| {
         context.out.flush()?;
         Ok(code)
     });
+    let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let exit_code = ended.as_ref().map_or_else(exit_code_of, |code| *code);
+    tracing::info!(exit_code, milliseconds, "ended");
     match ended {
         Ok(code) => {
             failure::passed(&cli.command, code, &mut context);

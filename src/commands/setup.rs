@@ -1,6 +1,6 @@
 //! What every command that works with servers begins with: the config, its warnings, the log, notices.
 
-use super::Context;
+use super::{Context, failure};
 use crate::config::load::{Loaded, load};
 use crate::connect::Notice;
 use crate::log;
@@ -30,6 +30,11 @@ pub fn begin(context: &mut Context<'_>) -> Result<Loaded> {
     if let Err(failure) = log::start(&loaded.config.log, context.verbosity, &run) {
         writeln!(context.err, "warning: no log is written: {failure:#}")?;
     }
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        command = failure::command_line(),
+        "started"
+    );
     Ok(loaded)
 }
 

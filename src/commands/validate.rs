@@ -77,6 +77,7 @@ mod tests {
     fn validate(paths: &[&Path]) -> (u8, String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut context = Context {
+            progress: crate::commands::Progress::default(),
             out: &mut out,
             err: &mut err,
             color: false,

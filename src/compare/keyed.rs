@@ -8,6 +8,7 @@ use super::spans::{Span, Spans};
 use super::work::Answer;
 use super::{Comparison, RowKey};
 use crate::connect::{Row, Side, server_code};
+use crate::issues::KeyRange;
 use crate::read::checksum::{self, Sums};
 use crate::read::chunk::{Buckets, ChunkRange, KeySide};
 use crate::sql::Expr;
@@ -116,7 +117,7 @@ impl Comparison<'_> {
                 if matches!(server_code(&error), Some(3024 | 1969)) && spans.retry_smaller(&range) {
                     return Ok(());
                 }
-                return Err(error);
+                return Err(error.context(KeyRange(range.in_words())));
             }
         };
         let (remote, local) = (checksum::sums(&remote)?, checksum::sums(&local)?);

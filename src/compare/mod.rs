@@ -19,6 +19,7 @@ pub use work::Source;
 
 use crate::connect::{LocalSession, Reader, Remote, RemoteSession, Row, Side, server_code};
 use crate::diff::rows::{Counts, RowChange, RowKind, RowSink};
+use crate::issues::Step;
 use crate::read::encode;
 use crate::read::rules::RowRules;
 use crate::refusal::Problem;
@@ -30,6 +31,9 @@ use work::{LocalSource, RemoteSource, Worker};
 
 /// Rows of a concatenation are at most a row's 64 KB in another character set and in hex: below this.
 const LEAST_PACKET: u64 = 1 << 20;
+
+/// What a failure of a comparison is filed under.
+pub const PHASE: &str = "comparing rows";
 
 /// A table to compare.
 #[derive(Debug, Clone)]
@@ -137,7 +141,7 @@ pub fn table(
             "opening a snapshot on the remote server",
             RemoteSession::start_snapshot,
         )
-        .with_context(doing)?;
+        .with_context(|| Step::table(PHASE, &task.remote_name))?;
     let outcome = between(
         task,
         &mut RemoteSource { remote, session },
@@ -180,7 +184,7 @@ pub fn between(
         .run()
     })
     .map_err(|error| explain(error, task))
-    .with_context(|| format!("comparing the rows of {}", task.local_name))
+    .with_context(|| Step::table(PHASE, &task.remote_name))
 }
 
 /// Names a table that changed under the comparison.

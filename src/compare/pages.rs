@@ -6,6 +6,7 @@ use super::work::Batches;
 use super::{Comparison, RowKey, hash_text};
 use crate::connect::{Row, Side, server_code};
 use crate::diff::rows::{RowChange, RowKind};
+use crate::issues::KeyRange;
 use crate::read::chunk::{self, ChunkRange, Key, KeySide};
 use crate::retry::is_transient;
 use crate::sql::{Expr, Select};
@@ -90,7 +91,7 @@ impl Comparison<'_> {
                     }
                     Ok(None) => break true,
                     Err(error) if may_go_on(&error, rows) && broken < MOST_BREAKS => break false,
-                    Err(error) => return Err(error),
+                    Err(error) => return Err(error.context(KeyRange(range.in_words()))),
                 }
             };
             total += rows;

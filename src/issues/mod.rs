@@ -10,7 +10,7 @@ mod report;
 mod tests;
 
 pub use file::{Issue, Status};
-pub use report::{Report, Step};
+pub use report::{KeyRange, Report, Step};
 
 use crate::config;
 use crate::refusal::Problem;

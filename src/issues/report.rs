@@ -1,6 +1,7 @@
 //! A failure as it is reported: where, what, why, and what to do.
 
 use crate::refusal;
+use crate::schema::ObjectName;
 use crate::value::to_hex;
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -36,6 +37,37 @@ impl fmt::Display for Step {
 
 impl std::error::Error for Step {}
 
+impl Step {
+    /// Names what is being done, to nothing in particular.
+    pub fn phase(phase: &str) -> Self {
+        Self {
+            phase: phase.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// Names what is being done to a table.
+    pub fn table(phase: &str, table: &ObjectName) -> Self {
+        Self {
+            database: Some(table.database.clone()),
+            table: Some(table.name.clone()),
+            ..Self::phase(phase)
+        }
+    }
+}
+
+/// The range of keys that was being worked on, attached to an error below its [`Step`]; holds values of rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRange(pub String);
+
+impl fmt::Display for KeyRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "keys {}", self.0)
+    }
+}
+
+impl std::error::Error for KeyRange {}
+
 /// A failure to be persisted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
@@ -54,26 +86,37 @@ pub struct Report {
 }
 
 impl Report {
-    /// Takes an error apart. With `values` unset, quoted parts of the texts and key ranges are left out, for they may
+    /// Takes an error apart; `phase` is what was being done, where the error does not know better. With `values` unset, quoted parts of the texts and key ranges are left out, for they may
     /// be rows' values.
     #[track_caller]
-    pub fn new(error: &anyhow::Error, command: &str, reproduce: &str, values: bool) -> Self {
+    pub fn new(
+        error: &anyhow::Error,
+        phase: &str,
+        command: &str,
+        reproduce: &str,
+        values: bool,
+    ) -> Self {
         let mut step = refusal::find::<Step>(error)
             .cloned()
-            .unwrap_or_else(|| Step {
-                phase: command.to_owned(),
-                ..Step::default()
-            });
+            .unwrap_or_else(|| Step::phase(phase));
+        let range = refusal::find::<KeyRange>(error);
+        if step.key_range.is_none() {
+            step.key_range = range.map(|range| range.0.clone());
+        }
         let mut chain: Vec<String> = error.chain().map(ToString::to_string).collect();
         chain.dedup();
         if !values {
             let shown = step.to_string();
             step.key_range = None;
+            if let Some(range) = range {
+                let range = range.to_string();
+                chain.retain(|text| *text != range);
+            }
             for text in &mut chain {
                 *text = if *text == shown {
                     step.to_string()
                 } else {
-                    without_quoted(text)
+                    refusal::without_values(text)
                 };
             }
         }
@@ -105,26 +148,17 @@ impl Report {
         }
         // The step stands in the chain as well, with keys that differ from one occurrence to the next.
         let shown = step.to_string();
-        for text in self.chain.iter().filter(|text| **text != shown) {
+        let keys = step
+            .key_range
+            .as_ref()
+            .map(|range| KeyRange(range.clone()).to_string());
+        let differs = |text: &String| *text == shown || Some(text) == keys.as_ref();
+        for text in self.chain.iter().filter(|text| !differs(text)) {
             hash.update(without_numbers(text));
             hash.update([0]);
         }
         to_hex(&hash.finalize()[..4])
     }
-}
-
-/// Replaces what stands in quotes by `…`.
-fn without_quoted(text: &str) -> String {
-    let mut out = String::new();
-    let mut inside = false;
-    for (place, part) in text.split('\'').enumerate() {
-        if place > 0 {
-            out.push('\'');
-            inside = !inside;
-        }
-        out.push_str(if inside { "…" } else { part });
-    }
-    out
 }
 
 /// Drops digits, and with them what differs between two occurrences of the same failure.

@@ -1,4 +1,4 @@
-use super::{Report, Status, Step, Store};
+use super::{KeyRange, Report, Status, Step, Store};
 use crate::config;
 use crate::refusal::Problem;
 use anyhow::Context;
@@ -29,6 +29,7 @@ fn failure(port: u16) -> anyhow::Error {
 fn report(port: u16, values: bool) -> Report {
     Report::new(
         &failure(port),
+        "plan",
         "plan",
         "driftwarden plan --tables shop.users",
         values,
@@ -143,9 +144,24 @@ fn without_values_no_value_of_a_row_stands_in_it() {
 }
 
 #[test]
+fn a_range_of_keys_is_kept_with_values_only_and_makes_no_other_issue() {
+    let broken = |range: &str, values| {
+        let error = anyhow::anyhow!("connection lost")
+            .context(KeyRange(range.into()))
+            .context(Step::phase("comparing rows"));
+        Report::new(&error, "plan", "plan", "", values)
+    };
+    let (one, other) = (broken("from 17 to 40", true), broken("from 'x'", true));
+    assert_eq!(one.step.key_range.as_deref(), Some("from 17 to 40"));
+    assert_eq!(one.fingerprint(), other.fingerprint());
+    let without = broken("from 17 to 40", false);
+    assert!(!format!("{without:?}").contains("17"), "{without:?}");
+}
+
+#[test]
 fn other_server_errors_are_other_issues() {
-    let one = Report::new(&anyhow::anyhow!("x (error 1062)"), "plan", "", true);
-    let other = Report::new(&anyhow::anyhow!("x (error 1064)"), "plan", "", true);
+    let one = Report::new(&anyhow::anyhow!("x (error 1062)"), "plan", "plan", "", true);
+    let other = Report::new(&anyhow::anyhow!("x (error 1064)"), "plan", "plan", "", true);
     assert_ne!(one.fingerprint(), other.fingerprint());
 }
 

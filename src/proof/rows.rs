@@ -8,6 +8,7 @@ use crate::connect::ServerError;
 use crate::diff::clause::{self, Clause};
 use crate::diff::schema::{PhaseDiff, TableDiff};
 use crate::refusal;
+use crate::retry::broke;
 use crate::schema::ObjectName;
 use crate::schema::table::Table;
 use crate::sql::{ident, ident_list, qualified};
@@ -60,14 +61,17 @@ impl Scratch<'_> {
             Ok(0) => return Ok(None),
             Ok(_) => {}
             // Rows that cannot be copied as they are cannot be tried; apply will see.
-            Err(error) if refusal::find::<ServerError>(&error).is_some() => return Ok(None),
+            Err(error) if refusal::find::<ServerError>(&error).is_some() && !broke(&error) => {
+                return Ok(None);
+            }
             Err(error) => return Err(error),
         }
         for phase in phases {
             for statement in phase.hiding(hide_references, self.vendor) {
                 let sql = clause::render(&self.name, &local.name, &statement);
                 if let Err(error) = self.session.execute(&sql) {
-                    let Some(server) = refusal::find::<ServerError>(&error) else {
+                    let server = refusal::find::<ServerError>(&error);
+                    let Some(server) = server.filter(|_| !broke(&error)) else {
                         return Err(error);
                     };
                     return Ok(Some(rows_stand(server, &statement)));

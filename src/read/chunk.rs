@@ -129,6 +129,30 @@ pub enum ChunkRange {
 }
 
 impl ChunkRange {
+    /// Returns the range in words; holds values of keys.
+    pub fn in_words(&self) -> String {
+        let key = |key: &Key| {
+            let parts: Vec<String> = key
+                .iter()
+                .map(|part| format!("'{}'", String::from_utf8_lossy(part)))
+                .collect();
+            parts.join(", ")
+        };
+        match self {
+            Self::All => "all".to_owned(),
+            Self::Lead { from, to: None } => format!("from {from} on"),
+            Self::Lead { from, to: Some(to) } => format!("from {from} to below {to}"),
+            Self::Ordered { after, upto } => match (after, upto) {
+                (None, None) => "all".to_owned(),
+                (Some(after), None) => format!("behind {}", key(after)),
+                (None, Some(upto)) => format!("up to {}", key(upto)),
+                (Some(after), Some(upto)) => {
+                    format!("behind {}, up to {}", key(after), key(upto))
+                }
+            },
+        }
+    }
+
     /// Returns the condition on one side.
     ///
     /// # Errors

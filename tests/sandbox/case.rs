@@ -23,6 +23,11 @@ pub(crate) struct Case {
 impl Case {
     /// Returns a new case on this vendor's sandbox, without databases yet.
     pub(crate) fn new(vendor: Vendor) -> Self {
+        Self::on(Sandbox::shared(vendor))
+    }
+
+    /// Returns a new case on a sandbox, without databases yet.
+    pub(crate) fn on(sandbox: &'static Sandbox) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let folder = tempfile::Builder::new()
@@ -32,7 +37,7 @@ impl Case {
         std::fs::create_dir(folder.path().join("home")).unwrap();
         std::fs::create_dir(folder.path().join("config")).unwrap();
         Self {
-            sandbox: Sandbox::shared(vendor),
+            sandbox,
             prefix: format!("c{}n{number}_", std::process::id()),
             folder,
         }
@@ -40,7 +45,12 @@ impl Case {
 
     /// Returns a new case with the database `db` (see [`Case::name`]) on both sides and a config for it.
     pub(crate) fn with_database(vendor: Vendor, remote: &str, local: &str) -> Self {
-        let case = Self::new(vendor);
+        Self::new(vendor).filled(remote, local)
+    }
+
+    /// Creates the database `db` on both sides, fills it, and writes a config for it.
+    pub(crate) fn filled(self, remote: &str, local: &str) -> Self {
+        let case = self;
         case.create(Side::Remote, "db");
         case.create(Side::Local, "db");
         case.remote_sql(remote);

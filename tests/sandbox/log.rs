@@ -173,7 +173,7 @@ const NOT_IN_A_SELECT: [&[&str]; 16] = [
 ];
 
 /// The session variables that the program may set on production.
-const SETTABLE: [&str; 9] = [
+const SETTABLE: [&str; 11] = [
     "CHARACTER_SET_RESULTS",
     "TIME_ZONE",
     "SQL_MODE",
@@ -181,6 +181,8 @@ const SETTABLE: [&str; 9] = [
     "NET_WRITE_TIMEOUT",
     "WAIT_TIMEOUT",
     "SQL_QUOTE_SHOW_CREATE",
+    "DIV_PRECISION_INCREMENT",
+    "SQL_AUTO_IS_NULL",
     "MAX_EXECUTION_TIME",
     "MAX_STATEMENT_TIME",
 ];

@@ -4,6 +4,7 @@
 # For each vendor a remote and a local server; beside them sshds that lead to the remote ones. Everything lives in one temporary
 # folder on free ports. Whoever starts a sandbox keeps the other end of its stdin: when that process ends, in whatever way, the
 # pipe closes, every process started here is killed and the folder is removed. FOLDER/<vendor>.env says where everything is.
+# A line on the stdin names a server that was killed and is to be started again: `mysql-remote`, `mariadb-local`, `sshd`.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -334,5 +335,19 @@ done
 echo "ready $folder"
 exec >&2
 
-cat <&3 >/dev/null &
-wait $! || true
+# Whoever holds the stdin may have a server started again that it has killed: a line names it (`mysql-remote`, `sshd`).
+again() {
+    local words=()
+    if [ "$1" = sshd ]; then
+        sleep 0.2
+        run "$folder/ssh/main.log" "$sshd" -D -e -f "$folder/ssh/main.conf"
+    elif [ -e "$folder/$1/command" ]; then
+        mapfile -d '' words <"$folder/$1/command"
+        run "$folder/$1/error.log" "${words[@]}" --port="$(cat "$folder/$1/port")"
+    fi
+}
+# Traps run between two lines only.
+while read -r -t 1 -u 3 line || [ $? -gt 128 ]; do
+    [ -z "$line" ] || again "$line"
+    line=
+done

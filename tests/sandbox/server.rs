@@ -6,7 +6,7 @@ use mysql::prelude::Queryable as _;
 use mysql::{Conn, OptsBuilder};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -49,8 +49,9 @@ pub(crate) struct Sandbox {
     /// The make of both servers.
     pub(crate) vendor: Vendor,
     settings: BTreeMap<String, String>,
+    folder: PathBuf,
     /// Keeps the sandbox: its stdin closes when this process ends, in whatever way.
-    _holder: Option<Child>,
+    holder: Option<Child>,
 }
 
 impl Sandbox {
@@ -62,14 +63,22 @@ impl Sandbox {
             Vendor::MySql => &MYSQL,
             Vendor::MariaDb => &MARIADB,
         };
-        cell.get_or_init(|| Self::open(vendor))
+        cell.get_or_init(|| {
+            let (folder, holder) = match std::env::var_os("DRIFTWARDEN_SANDBOX") {
+                Some(folder) => (PathBuf::from(folder), None),
+                None => start(vendor),
+            };
+            Self::open(vendor, folder, holder)
+        })
     }
 
-    fn open(vendor: Vendor) -> Self {
-        let (folder, holder) = match std::env::var_os("DRIFTWARDEN_SANDBOX") {
-            Some(folder) => (PathBuf::from(folder), None),
-            None => start(vendor),
-        };
+    /// Starts a sandbox for one test alone, whose servers it may stop and kill. It ends with the process.
+    pub(crate) fn own(vendor: Vendor) -> &'static Self {
+        let (folder, holder) = start(vendor);
+        Box::leak(Box::new(Self::open(vendor, folder, holder)))
+    }
+
+    fn open(vendor: Vendor, folder: PathBuf, holder: Option<Child>) -> Self {
         let file = folder.join(format!("{vendor}.env"));
         let text = std::fs::read_to_string(&file)
             .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
@@ -81,8 +90,56 @@ impl Sandbox {
         Self {
             vendor,
             settings,
-            _holder: holder,
+            folder,
+            holder,
         }
+    }
+
+    /// Returns the process id of a server.
+    pub(crate) fn pid(&self, side: Side) -> u32 {
+        let file = self.folder.join(self.name(side)).join("pid");
+        let text = std::fs::read_to_string(&file).unwrap();
+        text.trim().parse().unwrap()
+    }
+
+    fn name(&self, side: Side) -> String {
+        let side = match side {
+            Side::Remote => "remote",
+            Side::Local => "local",
+        };
+        format!("{}-{side}", self.vendor)
+    }
+
+    /// Kills a server of an own sandbox outright, and has it started again where it was. It takes a moment to be back.
+    pub(crate) fn restart(&self, side: Side) {
+        signal(self.pid(side), "-KILL");
+        self.ask(&self.name(side));
+    }
+
+    /// Kills the sshd of an own sandbox and its sessions, and has it started again on the same port.
+    pub(crate) fn restart_sshd(&self) {
+        let pid = std::fs::read_to_string(self.folder.join("ssh/main.pid")).unwrap();
+        let pid: u32 = pid.trim().parse().unwrap();
+        let sessions = Command::new("pgrep")
+            .args(["-P", &pid.to_string()])
+            .output()
+            .unwrap();
+        for session in String::from_utf8_lossy(&sessions.stdout).split_whitespace() {
+            signal(session.parse().unwrap(), "-KILL");
+        }
+        signal(pid, "-KILL");
+        self.ask("sshd");
+    }
+
+    fn ask(&self, what: &str) {
+        let mut line = self
+            .holder
+            .as_ref()
+            .and_then(|holder| holder.stdin.as_ref());
+        let line = line
+            .as_mut()
+            .expect("only an own sandbox's servers are killed");
+        writeln!(line, "{what}").unwrap();
     }
 
     /// Returns a setting of the sandbox's env file, such as `REMOTE_PORT`.
@@ -148,6 +205,15 @@ fn run_all(root: &mut Conn, sql: &str) -> Result<(), (usize, mysql::Error)> {
         number += 1;
     }
     Ok(())
+}
+
+/// Sends a process a signal.
+pub(crate) fn signal(pid: u32, signal: &str) {
+    drop(
+        Command::new("kill")
+            .args([signal, &pid.to_string()])
+            .status(),
+    );
 }
 
 fn start(vendor: Vendor) -> (PathBuf, Option<Child>) {

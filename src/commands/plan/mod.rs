@@ -11,6 +11,7 @@ mod survey;
 
 use super::{Context, setup};
 use crate::cli::{CompareArgs, PlanArgs};
+use crate::compare;
 use crate::config::Config;
 use crate::connect::{Counters, Reader};
 use crate::plan::assemble::{self, Findings, Header};
@@ -94,7 +95,9 @@ pub(super) fn make(
         .map_or_else(|| config.plan.directory.clone(), file::folder_of);
     let folder = PayloadFolder::new(&directory);
 
+    context.at("connecting");
     let mut sides = survey::connect(config, setup::notice(context))?;
+    context.at("reading the schemas");
     let mut pairs = survey::read(config, &mut sides)?;
     let rules = if with_data {
         rules::settle(config, &pairs, &selection, &mut sides)?
@@ -117,6 +120,7 @@ pub(super) fn make(
     };
     let mut compared = work.tables(&pairs, &mut selection, (with_schema, with_data), context)?;
     let snapshots = compared.values().map(|table| table.snapshots).sum();
+    context.progress.tables.extend(reached(&pairs, &compared));
     for table in compared.values_mut() {
         findings.entries.append(&mut table.entries);
     }
@@ -148,9 +152,20 @@ pub(super) fn make(
         .out
         .clone()
         .unwrap_or_else(|| file::path_in(&directory, &plan));
+    context.at("writing the plan");
     // The payloads first: a plan file never stands there without them.
     folder.publish(&plan.id)?;
     file::write(&path, &plan)?;
+    let (schema, rows) = (&plan.summary.schema, &plan.summary.rows);
+    tracing::info!(
+        phase = "writing the plan",
+        object = plan.id.as_str(),
+        file = %path.display(),
+        entries = plan.entries.len(),
+        schema = schema.create + schema.alter + schema.drop,
+        rows = rows.insert + rows.update + rows.delete,
+        "plan written"
+    );
     Ok(Written {
         plan,
         path,
@@ -178,12 +193,14 @@ impl Work<'_> {
         (with_schema, with_data): (bool, bool),
         context: &mut Context<'_>,
     ) -> Result<BTreeMap<ObjectName, Compared>> {
+        context.at("proving the changes");
         let changes = if with_schema {
             Some(schema::changes(pairs, selection, self.config, self.sides)?)
         } else {
             None
         };
         let mut chosen = Vec::new();
+        context.at(compare::PHASE);
         if with_data {
             let tables = rows::candidates(pairs);
             chosen = rows::choose_or_ask(&tables, selection, self.config, self.sides, context)?;
@@ -192,6 +209,7 @@ impl Work<'_> {
         let mut compared =
             rows::compare_all(&chosen, &mut self.task(with_schema), &mut unsupported)?;
         if let Some(changes) = changes {
+            context.at("proving the changes");
             let has_row_entries = |name: &ObjectName| {
                 compared
                     .get(name)
@@ -224,6 +242,20 @@ impl Work<'_> {
             rules: self.rules,
         }
     }
+}
+
+/// Returns the remote names of the tables whose rows were compared.
+fn reached(pairs: &[Pair], compared: &BTreeMap<ObjectName, Compared>) -> Vec<ObjectName> {
+    let mut tables = Vec::new();
+    for pair in pairs {
+        for name in pair.remote.tables.keys() {
+            let table = compared.get(&pair.local_name(name));
+            if table.is_some_and(|table| table.choice.strategy != Strategy::Skipped) {
+                tables.push(pair.remote_name(name));
+            }
+        }
+    }
+    tables
 }
 
 fn header(

@@ -20,7 +20,7 @@ use crate::refusal::find;
 use crate::schema::{ObjectName, Table, Unsupported};
 use anyhow::Result;
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long one snapshot of a table is held at most.
 const SNAPSHOT_TIME: Duration = Duration::from_secs(60);
@@ -283,6 +283,7 @@ fn compare(table: &Candidate<'_>, choice: &Choice, work: &mut Task<'_>) -> Resul
         same_server_kind: sides.remote.server().vendor == sides.local.server().vendor,
         rules: rules.get(&remote_name),
     };
+    let begun = Instant::now();
     // What cannot go on from where a connection broke (a table without an order) begins anew, with nothing kept.
     let step = format!("comparing the rows of {local_name} anew");
     let (outcome, sink) = sides.local.patience().run(&step, |first| {
@@ -299,6 +300,18 @@ fn compare(table: &Candidate<'_>, choice: &Choice, work: &mut Task<'_>) -> Resul
         )?;
         Ok((outcome, sink))
     })?;
+    tracing::info!(
+        phase = compare::PHASE,
+        object = remote_name.to_string(),
+        method = ?outcome.method,
+        remote_rows = outcome.remote_rows,
+        local_rows = outcome.local_rows,
+        inserts = outcome.counts.insert,
+        updates = outcome.counts.update,
+        deletes = outcome.counts.delete,
+        milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+        "compared"
+    );
     let shape = row_entries::plan_shape(&outcome.shape);
     let mut entries = Vec::new();
     for found in sink.finish(&shape)? {

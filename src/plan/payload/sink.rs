@@ -103,7 +103,8 @@ impl RowSink for EntrySink {
         kept.bytes += size;
         kept.first.push(row);
         if kept.count > self.inline_rows || kept.bytes > INLINE_BYTES {
-            let mut writer = PayloadWriter::create(&self.folder, kind)?;
+            let salted = self.preview != Preview::Full;
+            let mut writer = PayloadWriter::create(&self.folder, kind, salted)?;
             for row in &kept.first {
                 writer.row(row)?;
             }

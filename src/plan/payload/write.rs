@@ -9,7 +9,7 @@ use crate::value::{Cell, Value, to_hex};
 use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tempfile::{TempDir, TempPath};
@@ -121,18 +121,25 @@ pub struct PayloadWriter {
 }
 
 impl PayloadWriter {
-    /// Creates the next file of a folder.
+    /// Creates the next file of a folder. With `salted`, random bytes that a reader skips stand before the rows: the
+    /// SHA-256 that the plan holds tells nothing of them then, however few values they may have.
     ///
     /// # Errors
     /// When the file cannot be made.
-    pub fn create(folder: &PayloadFolder, kind: RowKind) -> Result<Self> {
+    pub fn create(folder: &PayloadFolder, kind: RowKind, salted: bool) -> Result<Self> {
         let (name, path, file) = folder.create()?;
         let path = TempPath::try_from_path(path).context("naming a payload file")?;
-        let hashing = Hashing {
+        let mut hashing = Hashing {
             file,
             hash: Sha256::new(),
             bytes: 0,
         };
+        if salted {
+            let salt = salt().context("reading random bytes from /dev/urandom")?;
+            hashing
+                .write_all(&salt)
+                .map_err(|error| cannot_write(&path, &error))?;
+        }
         let encoder = zstd::Encoder::new(hashing, 3)
             .with_context(|| format!("cannot compress payload {}", path.display()))?;
         Ok(Self {
@@ -176,6 +183,18 @@ impl PayloadWriter {
             raw_bytes: self.raw_bytes,
         })
     }
+}
+
+/// Returns a zstd frame that decoders skip, with 32 random bytes in it.
+fn salt() -> io::Result<Vec<u8>> {
+    const SKIPPABLE: [u8; 4] = 0x184D_2A50_u32.to_le_bytes();
+    const LENGTH: u32 = 32;
+    let mut frame = SKIPPABLE.to_vec();
+    frame.extend(LENGTH.to_le_bytes());
+    File::open("/dev/urandom")?
+        .take(u64::from(LENGTH))
+        .read_to_end(&mut frame)?;
+    Ok(frame)
 }
 
 fn cells(kind: RowKind, row: &RowChange) -> Vec<Cell> {

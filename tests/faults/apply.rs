@@ -1,0 +1,123 @@
+//! Faults while applying: local ends as it does without a fault, at once or when the same apply is run again.
+
+use super::proxy::{What, When};
+use super::{At, LOCAL, Steps, case, direct, faulty, nothing_left, run};
+use crate::sandbox::Vendor;
+use crate::sandbox::case::{Case, quoted};
+use crate::sandbox::server::Side;
+
+/// Each step of an apply on local, by a piece of its statement.
+const LOCAL_STEPS: &[&str] = &[
+    "SELECT GET_LOCK",
+    "information_schema.SCHEMATA",
+    "CREATE TABLE `",
+    "DROP TRIGGER",
+    "FOR UPDATE",
+    "DELETE FROM",
+    "UPDATE `",
+    "INSERT INTO",
+    "COMMIT",
+    "FOR EACH ROW",
+    "ALTER TABLE",
+    "VIEW",
+];
+
+/// What apply asks production.
+const REMOTE_STEPS: &[&str] = &["information_schema.TABLES", "SHOW CREATE TABLE"];
+
+/// Puts local back to before the apply.
+fn reset(case: &Case) {
+    let name = quoted(&case.name("db"));
+    case.sandbox.execute(
+        Side::Local,
+        None,
+        &format!("DROP DATABASE {name}; CREATE DATABASE {name}"),
+    );
+    case.local_sql(LOCAL);
+    let plan = case.read_plan("p");
+    let undo = format!("plans/{}.undo", plan["id"].as_str().unwrap());
+    drop(std::fs::remove_dir_all(case.folder().join(undo)));
+}
+
+/// Returns a case with an approved plan, `plans/p.json`.
+fn approved(vendor: Vendor) -> Case {
+    let case = case(vendor);
+    let plan = case.plan("p", &[]);
+    case.approve_all("p", &plan);
+    case
+}
+
+/// Applies with a fault at each step, and asserts that both sides are equal afterwards.
+fn survives(vendor: Vendor, at: At, steps: &[&str], what: impl Fn() -> What) {
+    let case = approved(vendor);
+    let mut arguments = vec!["apply", "plans/p.json"];
+    if at == At::Local {
+        arguments.push("--offline");
+    }
+    let watched = faulty(&case, at, When::Never, What::Cut);
+    run(&case, &arguments).exits(0);
+    for (step, packet) in Steps::of(&watched.packets(), steps).each() {
+        reset(&case);
+        let proxy = faulty(&case, at, When::Packet(packet), what());
+        let output = run(&case, &arguments);
+        assert!(
+            proxy.struck(),
+            "{step} did not come: {output} {:#?}",
+            proxy.packets()
+        );
+        drop(output.exits(0));
+        case.assert_equal(&[("db", "db")]);
+        nothing_left(&case);
+    }
+}
+
+#[test]
+fn a_local_connection_cut_at_each_step_of_an_apply() {
+    survives(Vendor::MySql, At::Local, LOCAL_STEPS, || What::Cut);
+}
+
+#[test]
+fn an_answer_of_local_lost_at_each_step_of_an_apply() {
+    survives(Vendor::MariaDb, At::Local, LOCAL_STEPS, || What::LoseAnswer);
+}
+
+#[test]
+fn a_deadlock_or_a_lock_wait_at_each_change_of_an_apply() {
+    for (code, steps) in [
+        (1213, ["FOR UPDATE", "UPDATE `", "COMMIT"]),
+        (1205, ["INSERT INTO", "DELETE FROM", "ALTER TABLE"]),
+    ] {
+        survives(Vendor::MariaDb, At::Local, &steps, || What::Answer(code));
+    }
+}
+
+#[test]
+fn production_cut_while_apply_checks_its_schema() {
+    survives(Vendor::MySql, At::Remote, REMOTE_STEPS, || What::Cut);
+}
+
+/// What no attempt can mend is said, nothing of the entry stands half, and the next apply finishes.
+#[test]
+fn a_local_server_that_goes_away_in_an_apply_is_found_as_it_was_left() {
+    let case = approved(Vendor::MySql);
+    let watched = faulty(&case, At::Local, When::Never, What::Cut);
+    run(&case, &["apply", "plans/p.json"]).exits(0);
+    let steps = ["UPDATE `", "ALTER TABLE", "FOR EACH ROW"];
+    for (step, packet) in Steps::of(&watched.packets(), &steps).each() {
+        reset(&case);
+        // The proxy keeps refusing from then on.
+        let proxy = faulty(&case, At::Local, When::Packet(packet), What::Gone);
+        let output = run(&case, &["apply", "plans/p.json"]);
+        assert!(proxy.struck(), "{step}");
+        let code = output.code.unwrap();
+        assert!([1, 4].contains(&code), "{step}: {output}");
+        let said = format!("{}{}", output.stdout, output.stderr);
+        assert!(
+            said.contains("Run it again to finish") || said.contains("next: "),
+            "{output}"
+        );
+        direct(&case);
+        run(&case, &["apply", "plans/p.json"]).exits(0);
+        case.assert_equal(&[("db", "db")]);
+    }
+}
