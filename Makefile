@@ -1,13 +1,16 @@
 # Everything a developer runs. `make` alone lists it.
 
-.PHONY: help build check test schemas demo bench clean-sandbox install
+.PHONY: help build check test schemas picture assets deb static demo bench clean-sandbox install
 
 help:
 	@printf '%s\n' 'make build          the release binary' \
 	  'make check          formatting, lints, documentation' \
 	  'make test           every test, on real servers' \
 	  'make schemas        writes the JSON schemas of config and plan, made from the types' \
-  'make demo           plan, approve and apply on a believable shop' \
+	  'make picture        the picture in the README, from a real run' \
+	  'make deb            a Debian package, in target/debian/' \
+	  'make static         a binary that needs no library, for any Linux of this processor' \
+	  'make demo           plan, approve and apply on a believable shop' \
 	  'make clean-sandbox  removes the cached servers'
 
 install:
@@ -29,6 +32,29 @@ schemas:
 
 demo: install
 	scripts/demo.sh
+
+picture: install
+	scripts/picture.sh
+
+# Man pages and completions, made by the binary itself.
+assets: build
+	rm -rf target/assets
+	target/release/driftwarden man --out target/assets/man
+	target/release/driftwarden completions bash > target/assets/driftwarden.bash
+	target/release/driftwarden completions zsh > target/assets/_driftwarden
+	target/release/driftwarden completions fish > target/assets/driftwarden.fish
+
+deb: assets
+	@command -v cargo-deb >/dev/null || cargo install --locked cargo-deb
+	cargo deb --no-build --output target/debian/
+
+# zstd is C: musl-gcc builds it.
+MUSL := $(shell uname -m)-unknown-linux-musl
+static:
+	@command -v musl-gcc >/dev/null || { echo 'make static needs musl-gcc: apt-get install musl-tools' >&2; exit 1; }
+	rustup target add $(MUSL)
+	cargo build --release --target $(MUSL)
+	@file target/$(MUSL)/release/driftwarden 2>/dev/null || ls -l target/$(MUSL)/release/driftwarden
 
 clean-sandbox:
 	rm -rf "$${DRIFTWARDEN_CACHE:-.cache}"

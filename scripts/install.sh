@@ -2,6 +2,7 @@
 # Installs what the tests and the demo need and what is missing, and nothing else:
 #
 #   MariaDB's server and clients, OpenSSH's server and client   (system packages)
+#   Chromium                                                    (system package, for the tests of the HTML page)
 #   MySQL's server and clients                                  (unpacked into the cache, or the system's own if it is >= 8)
 #
 # Runs as root or as an ordinary user with sudo. No service of the machine is started, stopped or removed: what conflicts with an
@@ -43,8 +44,17 @@ have_mariadb() {
     [ -x "$cache/mariadb/bin/mariadbd" ] || { have mariadbd && have mariadb && have mariadb-dump && have mariadb-install-db; }
 }
 have_ssh() { have sshd && have ssh && have ssh-keygen; }
+have_chromium() {
+    local program
+    [ -z "${DRIFTWARDEN_NO_BROWSER:-}" ] || return 0
+    for program in chromium chromium-browser google-chrome google-chrome-stable; do
+        # Ubuntu's package is a stand-in for a snap: it is there and does not run.
+        if have "$program" && "$program" --version >/dev/null 2>&1; then return 0; fi
+    done
+    return 1
+}
 
-if have_mysql && have_mariadb && have_ssh; then exit 0; fi
+if have_mysql && have_mariadb && have_ssh && have_chromium; then exit 0; fi
 
 exec 9>"$cache/install.lock"
 flock 9
@@ -191,6 +201,13 @@ install_ssh() {
     install_packages openssh-server openssh-client || { update_lists && install_packages openssh-server openssh-client; }
 }
 
+install_chromium() {
+    [ -n "$(targets '$(REPO_URI)')" ] || update_lists
+    install_packages chromium || { update_lists && install_packages chromium; } || true
+    have_chromium || say "NO CHROMIUM could be installed: the tests of the HTML page will fail and say so (DRIFTWARDEN_NO_BROWSER=1 goes without)"
+}
+
 have_ssh || install_ssh
 have_mariadb || install_mariadb
 have_mysql || install_mysql
+have_chromium || install_chromium

@@ -12,6 +12,7 @@ mod commands;
 mod connect;
 mod faults;
 mod objects;
+mod page;
 mod rows;
 mod rules;
 mod sandbox;

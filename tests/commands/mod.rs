@@ -1,6 +1,7 @@
 //! The binary as a user runs it: exit codes, refusals, what a run says and what it leaves alone.
 
 mod afterwards;
+mod by_hand;
 mod decisions;
 mod freshness;
 mod interrupted;

@@ -3,24 +3,21 @@
 //! Must never let a name or value become markup: everything passes `escape::html`, and the page's policy lets only the
 //! style and script that are part of it run, by their hashes.
 
+mod entries;
+mod overview;
 mod policy;
 mod rows;
 
 use super::escape::html;
-use super::{View, alter, diff, words};
-use crate::plan::order::{Change, change};
-use crate::plan::{Decision, Entry, Strategy};
+use super::{View, words};
+use crate::plan::Strategy;
 use anyhow::Result;
 use policy::hash;
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
-
-/// The width of the bars in the overview, in pixels of their own picture.
-const BAR: u64 = 160;
 
 /// Writes the view.
 ///
@@ -47,35 +44,59 @@ pub fn plan(view: &View<'_>, out: &mut dyn Write) -> Result<()> {
         html(&path)
     );
     head(view, &mut page);
-    overview(view, &mut page);
-    filters(view, &mut page);
-    page.push_str("<main id=\"changes\">\n");
-    for entry in &view.entries {
-        article(view, entry, &mut page);
+    overview::overview(view, &mut page);
+    if !view.entries.is_empty() {
+        overview::filters(view, &mut page);
     }
+    page.push_str("<main id=\"changes\">\n");
+    entries::entries(view, &mut page);
     page.push_str("</main>\n<p id=\"none\" hidden>No change fits.</p>\n");
     not_compared(view, &mut page);
-    page.push_str(EXPORT);
+    if !view.entries.is_empty() {
+        page.push_str(EXPORT);
+    }
     let _ = write!(page, "<script>{SCRIPT}</script>\n</body>\n</html>\n");
     out.write_all(page.as_bytes())?;
     Ok(())
 }
 
-const EXPORT: &str = "<footer id=\"export\">\n<span id=\"count\">Nothing decided here yet.</span>\n\
+const EXPORT: &str = "<footer id=\"export\">\n\
+    <div class=\"line\"><span id=\"count\" aria-live=\"polite\">Nothing decided here yet.</span>\n\
     <span class=\"buttons\"><button type=\"button\" id=\"show-commands\">Commands</button>\n\
-    <button type=\"button\" id=\"show-file\">Decisions file</button></span>\n\
-    <textarea id=\"output\" rows=\"5\" readonly hidden aria-label=\"What to run\"></textarea>\n</footer>\n";
+    <button type=\"button\" id=\"show-file\">Decisions file</button></span></div>\n\
+    <div id=\"exported\" hidden><p id=\"how\"></p>\n\
+    <textarea id=\"output\" rows=\"4\" readonly spellcheck=\"false\" aria-label=\"What to run\"></textarea>\n\
+    <div class=\"line\"><span class=\"buttons\"><button type=\"button\" id=\"copy\">Copy</button>\n\
+    <a id=\"download\" class=\"button\" download=\"decisions.json\" hidden>Download decisions.json</a></span>\n\
+    <button type=\"button\" id=\"close\">Close</button></div></div>\n</footer>\n";
 
 fn head(view: &View<'_>, page: &mut String) {
     let plan = view.plan;
     let (add, change, destroy) = words::totals(plan);
+    let databases: Vec<String> = plan
+        .scope
+        .databases
+        .iter()
+        .map(|pair| {
+            if pair.remote == pair.local {
+                html(&pair.local)
+            } else {
+                format!("{} → {}", html(&pair.remote), html(&pair.local))
+            }
+        })
+        .collect();
     let _ = writeln!(
         page,
-        "<header>\n<h1>Plan <code>{}</code></h1>",
+        "<header>\n<h1>{}</h1>\n<p class=\"from\">{} through <b>{}</b> → local {} · made {} · plan <code>{}</code></p>",
+        databases.join(", "),
+        html(&plan.remote.server),
+        html(&plan.remote.ssh),
+        html(&plan.local.server),
+        html(&plan.created_at.replace('T', " ").replace('Z', " UTC")),
         html(&plan.id)
     );
     if plan.entries.is_empty() {
-        page.push_str("<p class=\"totals\">No changes.</p>\n");
+        page.push_str("<p class=\"totals\"><b>No changes.</b></p>\n");
     } else {
         let _ = writeln!(
             page,
@@ -86,224 +107,18 @@ fn head(view: &View<'_>, page: &mut String) {
             words::thousands(destroy)
         );
     }
-    let databases: Vec<&str> = plan
-        .scope
-        .databases
-        .iter()
-        .map(|pair| pair.local.as_str())
-        .collect();
-    let _ = writeln!(
-        page,
-        "<p>From {} through <b>{}</b> to local {}: {}. Made {}.</p>",
-        html(&plan.remote.server),
-        html(&plan.remote.ssh),
-        html(&plan.local.server),
-        html(&databases.join(", ")),
-        html(&plan.created_at)
-    );
+    if view.is_part() {
+        let shown = words::counted(view.entries.len() as u64, "change");
+        let _ = writeln!(
+            page,
+            "<p class=\"warning\">Only a part of the plan is shown: {shown} of {}.</p>",
+            plan.entries.len()
+        );
+    }
     for warning in &plan.warnings {
         let _ = writeln!(page, "<p class=\"warning\">{}</p>", html(warning));
     }
     page.push_str("</header>\n");
-}
-
-/// The picture of where the changes are: per object, how much is created, changed, destroyed.
-fn overview(view: &View<'_>, page: &mut String) {
-    let mut objects: BTreeMap<&str, [u64; 3]> = BTreeMap::new();
-    for entry in &view.entries {
-        let counts = objects.entry(&entry.object).or_default();
-        let slot = match words::mark(entry) {
-            '+' => 0,
-            '~' => 1,
-            _ => 2,
-        };
-        counts[slot] += entry.count.unwrap_or(1);
-    }
-    if objects.is_empty() {
-        return;
-    }
-    let largest = objects
-        .values()
-        .flatten()
-        .copied()
-        .max()
-        .unwrap_or(1)
-        .max(1);
-    page.push_str(
-        "<details open class=\"overview\"><summary>Where the changes are</summary>\n<table>\n",
-    );
-    page.push_str("<tr><th>object</th><th>created</th><th>changed</th><th>destroyed</th></tr>\n");
-    for (object, counts) in objects {
-        let _ = write!(page, "<tr><th scope=\"row\">{}</th>", html(object));
-        for (count, class) in counts.into_iter().zip(["add", "change", "destroy"]) {
-            // Logarithmic, so that one row still shows beside a million.
-            let width = if count == 0 {
-                0
-            } else {
-                (BAR * u64::from(count.ilog2() + 1) / u64::from(largest.ilog2() + 1)).max(4)
-            };
-            let number = if count == 0 {
-                String::new()
-            } else {
-                words::thousands(count)
-            };
-            let _ = write!(
-                page,
-                "<td><svg viewBox=\"0 0 {BAR} 10\" class=\"{class}\" aria-hidden=\"true\">\
-                 <rect width=\"{width}\" height=\"10\" rx=\"2\"/></svg> {number}</td>"
-            );
-        }
-        page.push_str("</tr>\n");
-    }
-    page.push_str("</table>\n</details>\n");
-}
-
-fn filters(view: &View<'_>, page: &mut String) {
-    let mut objects: Vec<&str> = view
-        .entries
-        .iter()
-        .map(|entry| entry.object.as_str())
-        .collect();
-    objects.sort_unstable();
-    objects.dedup();
-    let mut kinds: Vec<&str> = view
-        .entries
-        .iter()
-        .map(|entry| words::kind_words(entry.kind))
-        .collect();
-    kinds.sort_unstable();
-    kinds.dedup();
-    let options = |items: &[&str]| -> String {
-        let mut options = String::new();
-        for item in items {
-            let _ = write!(options, "<option>{}</option>", html(item));
-        }
-        options
-    };
-    let _ = writeln!(
-        page,
-        "<div class=\"filters\" role=\"search\">\n\
-         <input type=\"search\" id=\"search\" placeholder=\"search ids, values, SQL\" aria-label=\"search\">\n\
-         <select id=\"object\" aria-label=\"object\"><option value=\"\">all objects</option>{}</select>\n\
-         <select id=\"kind\" aria-label=\"kind\"><option value=\"\">all kinds</option>{}</select>\n\
-         <select id=\"risk\" aria-label=\"risk\"><option value=\"\">any risk</option><option>safe</option>\
-         <option>destructive</option></select>\n\
-         <select id=\"decision\" aria-label=\"decision\"><option value=\"\">any decision</option>\
-         <option value=\"pending\">pending</option><option value=\"approve\">approved</option>\
-         <option value=\"deny\">denied</option></select>\n\
-         <span id=\"shown\"></span>\n</div>",
-        options(&objects),
-        options(&kinds)
-    );
-}
-
-fn article(view: &View<'_>, entry: &Entry, page: &mut String) {
-    let mark = words::mark(entry);
-    let risk = words::risk(entry.risk);
-    let _ = writeln!(
-        page,
-        "<article data-id=\"{id}\" data-object=\"{object}\" data-kind=\"{kind}\" data-risk=\"{risk}\" \
-         data-decision=\"{decision}\"{own}>\n<details{open}><summary><span class=\"mark {class}\">{mark}</span> \
-         <code>{id}</code> <span class=\"what\">{what}</span>{badge}</summary>",
-        id = html(&entry.id),
-        object = html(&entry.object),
-        kind = words::kind_words(entry.kind),
-        decision = decision_value(entry.decision),
-        own = if entry.needs_own_approval {
-            " data-own"
-        } else {
-            ""
-        },
-        open = if view.entries.len() <= 40 {
-            " open"
-        } else {
-            ""
-        },
-        class = class_of(mark),
-        what = words::what(entry),
-        badge = if risk == "destructive" {
-            " <span class=\"badge\">destructive</span>"
-        } else {
-            ""
-        },
-    );
-    for reason in &entry.reasons {
-        let _ = writeln!(page, "<p class=\"reason\">{}</p>", html(reason));
-    }
-    if entry.needs_own_approval {
-        page.push_str("<p class=\"reason\">Needs its own approval, by its id.</p>\n");
-    }
-    if !entry.depends_on.is_empty() {
-        let _ = writeln!(
-            page,
-            "<p class=\"after\">after {}</p>",
-            html(&entry.depends_on.join(", "))
-        );
-    }
-    if entry.kind.is_rows() {
-        rows::rows(view, entry, page);
-    } else {
-        schema(entry, page);
-    }
-    page.push_str("</details>\n");
-    choice(entry.decision, page);
-    page.push_str("</article>\n");
-}
-
-fn choice(decision: Decision, page: &mut String) {
-    page.push_str("<div class=\"choice\"><select class=\"decide\" aria-label=\"decision\">");
-    for (value, word) in [
-        (Decision::Pending, "pending"),
-        (Decision::Approve, "approve"),
-        (Decision::Deny, "deny"),
-    ] {
-        let selected = if value == decision { " selected" } else { "" };
-        let _ = write!(page, "<option value=\"{word}\"{selected}>{word}</option>");
-    }
-    page.push_str("</select></div>\n");
-}
-
-fn schema(entry: &Entry, page: &mut String) {
-    let mut lines: Vec<diff::Line> = Vec::new();
-    let whole = |mark: char, text: &str| -> Vec<diff::Line> {
-        text.lines().map(|line| (mark, line.to_owned())).collect()
-    };
-    for statement in &entry.sql {
-        match change(entry.kind) {
-            Change::Create => lines.extend(whole('+', statement)),
-            Change::Drop => lines.extend(whole('-', statement)),
-            _ => match alter::clauses(statement) {
-                Some(clauses) => {
-                    lines.extend(clauses.iter().map(|it| (alter::mark(it), (*it).to_owned())));
-                }
-                None if entry.before.is_none() => lines.extend(whole('~', statement)),
-                None => {}
-            },
-        }
-    }
-    pre(&lines, page);
-    if change(entry.kind) == Change::Alter
-        && let (Some(before), Some(after)) = (&entry.before, &entry.after)
-    {
-        page.push_str("<p class=\"after\">before and after</p>\n");
-        pre(&diff::lines(before, after, 2), page);
-    }
-}
-
-fn pre(lines: &[diff::Line], page: &mut String) {
-    if lines.is_empty() {
-        return;
-    }
-    page.push_str("<pre>");
-    for (mark, line) in lines {
-        let _ = writeln!(
-            page,
-            "<span class=\"{}\">{mark} {}</span>",
-            class_of(*mark),
-            html(line)
-        );
-    }
-    page.push_str("</pre>\n");
 }
 
 fn not_compared(view: &View<'_>, page: &mut String) {
@@ -311,13 +126,20 @@ fn not_compared(view: &View<'_>, page: &mut String) {
     if plan.tables.is_empty() && plan.unsupported.is_empty() {
         return;
     }
-    page.push_str(
-        "<details class=\"overview\"><summary>What was compared, and how</summary>\n<ul>\n",
+    let skipped = |table: &&crate::plan::TablePlan| table.strategy == Strategy::Skipped;
+    let open = if plan.unsupported.is_empty() && !plan.tables.iter().any(|it| skipped(&it)) {
+        ""
+    } else {
+        " open"
+    };
+    let _ = writeln!(
+        page,
+        "<details class=\"card\"{open}><summary>What was compared, and how</summary>\n<ul>"
     );
     for it in &plan.unsupported {
         let _ = writeln!(
             page,
-            "<li><b>{}</b> unsupported: <span class=\"pre\">{}</span></li>",
+            "<li class=\"warning\"><b>{}</b> unsupported: <span class=\"pre\">{}</span></li>",
             html(&it.object),
             html(&it.reason)
         );
@@ -342,14 +164,6 @@ fn class_of(mark: char) -> &'static str {
         '-' => "destroy",
         '~' => "change",
         _ => "same",
-    }
-}
-
-fn decision_value(decision: Decision) -> &'static str {
-    match decision {
-        Decision::Pending => "pending",
-        Decision::Approve => "approve",
-        Decision::Deny => "deny",
     }
 }
 

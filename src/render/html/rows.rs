@@ -1,36 +1,143 @@
-//! The rows of an entry, before and after side by side.
+//! The rows of an entry: of an update before and after side by side, of an insert or a delete a row a line.
 
-use super::View;
-use super::html;
-use super::words;
-use crate::plan::{Decision, Entry, Kind, PlanRow};
-use crate::render::values;
-use crate::value::Value;
+use super::entries::value as word;
+use super::{View, html};
+use crate::plan::{Entry, Kind, PlanRow};
+use crate::render::{values, words};
 use std::fmt::Write as _;
+
+/// Rows that are shown unfolded.
+const UNFOLDED: usize = 10;
 
 /// Writes the rows that the view shows, and what is not shown.
 pub(super) fn rows(view: &View<'_>, entry: &Entry, page: &mut String) {
     let (shown, missing) = view.rows(entry);
-    if !shown.is_empty() {
-        page.push_str("<div class=\"scroll\"><table class=\"rows\">\n");
-        page.push_str("<tr><th>row</th><th>key</th><th>column</th><th>before</th><th>after</th><th></th></tr>\n");
-        for row in &shown {
-            one_row(view, entry, row, page);
-        }
-        page.push_str("</table></div>\n");
+    let (first, others) = shown.split_at(shown.len().min(UNFOLDED));
+    table(view, entry, first, page);
+    if !others.is_empty() {
+        let _ = writeln!(
+            page,
+            "<details class=\"texts\"><summary>{}</summary>",
+            words::counted(others.len() as u64, "more row")
+        );
+        table(view, entry, others, page);
+        page.push_str("</details>\n");
     }
     let left = entry.count.unwrap_or(0).saturating_sub(shown.len() as u64);
     if left > 0 {
         let one = if shown.is_empty() { "row" } else { "more row" };
+        let kept = if entry.payload.is_some() {
+            " in the payload file"
+        } else {
+            ""
+        };
         let _ = writeln!(
             page,
-            "<p class=\"after\">… {}</p>",
+            "<p class=\"dim\">… {}{kept}</p>",
             words::counted(left, one)
         );
     }
     if let Some(why) = missing {
         let _ = writeln!(page, "<p class=\"reason\">{}</p>", html(&why));
     }
+}
+
+fn table(view: &View<'_>, entry: &Entry, rows: &[PlanRow], page: &mut String) {
+    let Some(first) = rows.first() else { return };
+    page.push_str("<div class=\"scroll\"><table class=\"rows\">\n<thead><tr><th></th><th>#</th>");
+    let has_copies = rows.iter().any(|row| row.copies.is_some());
+    if entry.kind == Kind::UpdateRows {
+        page.push_str("<th>key</th><th>column</th><th>before</th><th>after</th>");
+    } else {
+        for name in first.values.keys() {
+            let _ = write!(page, "<th>{}</th>", html(name));
+        }
+        if has_copies {
+            page.push_str("<th>copies</th>");
+        }
+    }
+    page.push_str("</tr></thead>\n");
+    for row in rows {
+        let _ = write!(
+            page,
+            "<tbody data-row=\"{}\"{}>",
+            row.row,
+            row.decision
+                .filter(|decision| *decision != entry.decision)
+                .map_or(String::new(), |own| format!(
+                    " data-own-was=\"{}\"",
+                    word(own)
+                ))
+        );
+        if entry.kind == Kind::UpdateRows {
+            update(view, row, page);
+        } else {
+            line(view, entry, row, has_copies, page);
+        }
+        page.push_str("</tbody>\n");
+    }
+    page.push_str("</table></div>\n");
+}
+
+/// Writes the cell that decides on the row, and its number.
+fn start(row: &PlanRow, span: usize, page: &mut String) {
+    let _ = write!(
+        page,
+        "<tr><td rowspan=\"{span}\"><button type=\"button\" class=\"tick\"></button></td>\
+         <td rowspan=\"{span}\" class=\"dim\">{}</td>",
+        row.row
+    );
+}
+
+fn update(view: &View<'_>, row: &PlanRow, page: &mut String) {
+    let key: Vec<String> = row
+        .key
+        .iter()
+        .map(|(name, value)| format!("{name} = {}", values::value(value, view.whole)))
+        .collect();
+    let span = row.change.len().max(1);
+    start(row, span, page);
+    let _ = write!(
+        page,
+        "<td rowspan=\"{span}\">{}</td>",
+        html(&key.join(", "))
+    );
+    for (position, (name, (before, after))) in row.change.iter().enumerate() {
+        let (before, after) = values::pair(before, after, view.whole);
+        if position > 0 {
+            page.push_str("<tr>");
+        }
+        let _ = write!(
+            page,
+            "<td>{}</td><td class=\"destroy\">{}</td><td class=\"add\">{}</td></tr>",
+            html(name),
+            marked(&before),
+            marked(&after)
+        );
+    }
+    if row.change.is_empty() {
+        page.push_str("</tr>");
+    }
+}
+
+fn line(view: &View<'_>, entry: &Entry, row: &PlanRow, has_copies: bool, page: &mut String) {
+    let class = if entry.kind == Kind::InsertRows {
+        "add"
+    } else {
+        "destroy"
+    };
+    start(row, 1, page);
+    for value in row.values.values() {
+        let shown = html(&values::value(value, view.whole));
+        let _ = write!(page, "<td class=\"{class}\">{shown}</td>");
+    }
+    if has_copies {
+        let copies = row.copies.map_or(String::new(), |(before, after)| {
+            format!("{before} → {after}")
+        });
+        let _ = write!(page, "<td>{copies}</td>");
+    }
+    page.push_str("</tr>");
 }
 
 /// Returns a value as markup, with the part that differs marked.
@@ -44,77 +151,4 @@ fn marked(side: &values::Marked) -> String {
         html(&side.middle),
         html(&side.end)
     )
-}
-
-fn one_row(view: &View<'_>, entry: &Entry, row: &PlanRow, page: &mut String) {
-    let key: Vec<String> = row
-        .key
-        .iter()
-        .map(|(name, value)| format!("{name} = {}", values::value(value, view.whole)))
-        .collect();
-    let insert = entry.kind == Kind::InsertRows;
-    let mut cells: Vec<(String, Option<String>, Option<String>)> = Vec::new();
-    for (name, (before, after)) in &row.change {
-        let (before, after) = values::pair(before, after, view.whole);
-        cells.push((name.clone(), Some(marked(&before)), Some(marked(&after))));
-    }
-    let shown = |value: &Value| Some(html(&values::value(value, view.whole)));
-    for (name, value) in &row.values {
-        cells.push(if insert {
-            (name.clone(), None, shown(value))
-        } else {
-            (name.clone(), shown(value), None)
-        });
-    }
-    if let Some((before, after)) = row.copies {
-        cells.push((
-            "(copies)".into(),
-            Some(before.to_string()),
-            Some(after.to_string()),
-        ));
-    }
-    let span = cells.len().max(1);
-    for (position, (name, before, after)) in cells.iter().enumerate() {
-        page.push_str("<tr>");
-        if position == 0 {
-            let _ = write!(
-                page,
-                "<td rowspan=\"{span}\">{}</td><td rowspan=\"{span}\">{}</td>",
-                row.row,
-                html(&key.join(", "))
-            );
-        }
-        let cell = |value: &Option<String>, class: &str| {
-            value.as_ref().map_or_else(
-                || "<td></td>".to_owned(),
-                |value| format!("<td class=\"{class}\">{value}</td>"),
-            )
-        };
-        let _ = write!(
-            page,
-            "<td>{}</td>{}{}",
-            html(name),
-            cell(before, "destroy"),
-            cell(after, "add")
-        );
-        if position == 0 {
-            let own = row.decision.filter(|decision| *decision != entry.decision);
-            let _ = write!(
-                page,
-                "<td rowspan=\"{span}\"><select class=\"decide-row\" data-row=\"{}\" aria-label=\"decision on the row\">",
-                row.row
-            );
-            for (value, word, text) in [
-                (None, "", "as the change"),
-                (Some(Decision::Approve), "approve", "approve"),
-                (Some(Decision::Deny), "deny", "deny"),
-                (Some(Decision::Pending), "pending", "pending"),
-            ] {
-                let selected = if value == own { " selected" } else { "" };
-                let _ = write!(page, "<option value=\"{word}\"{selected}>{text}</option>");
-            }
-            page.push_str("</select></td>");
-        }
-        page.push_str("</tr>\n");
-    }
 }
