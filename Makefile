@@ -1,6 +1,6 @@
 # Everything a developer runs. `make` alone lists it.
 
-.PHONY: help build check test schemas picture assets deb static demo bench clean-sandbox install
+.PHONY: help build check test soak fuzz schemas picture assets deb static demo bench clean-sandbox install
 
 help:
 	@printf '%s\n' 'make build          the release binary' \
@@ -10,6 +10,8 @@ help:
 	  'make picture        the picture in the README, from a real run' \
 	  'make deb            a Debian package, in target/debian/' \
 	  'make static         a binary that needs no library, for any Linux of this processor' \
+	  'make soak           random drift and faults for MINUTES (default 5)' \
+	  'make fuzz           mutated inputs for every reader, SECONDS_EACH (default 60)' \
 	  'make demo           plan, approve and apply on a believable shop' \
 	  'make clean-sandbox  removes the cached servers'
 
@@ -58,3 +60,11 @@ static:
 
 clean-sandbox:
 	rm -rf "$${DRIFTWARDEN_CACHE:-.cache}"
+
+# Random drift and faults on servers of its own, for MINUTES (default 5).
+soak: install
+	scripts/soak.sh
+
+# Mutated inputs for everything that reads what others wrote, for SECONDS_EACH (default 60).
+fuzz:
+	FUZZ_SECONDS="$${SECONDS_EACH:-60}" cargo test --test fuzz -- --nocapture --test-threads 2

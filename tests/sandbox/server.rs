@@ -66,7 +66,7 @@ impl Sandbox {
         cell.get_or_init(|| {
             let (folder, holder) = match std::env::var_os("DRIFTWARDEN_SANDBOX") {
                 Some(folder) => (PathBuf::from(folder), None),
-                None => start(vendor),
+                None => start(vendor, false),
             };
             Self::open(vendor, folder, holder)
         })
@@ -74,7 +74,7 @@ impl Sandbox {
 
     /// Starts a sandbox for one test alone, whose servers it may stop and kill. It ends with the process.
     pub(crate) fn own(vendor: Vendor) -> &'static Self {
-        let (folder, holder) = start(vendor);
+        let (folder, holder) = start(vendor, true);
         Box::leak(Box::new(Self::open(vendor, folder, holder)))
     }
 
@@ -216,10 +216,11 @@ pub(crate) fn signal(pid: u32, signal: &str) {
     );
 }
 
-fn start(vendor: Vendor) -> (PathBuf, Option<Child>) {
+fn start(vendor: Vendor, durable: bool) -> (PathBuf, Option<Child>) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sandbox/serve.sh");
     let mut holder = Command::new(script)
         .arg(vendor.to_string())
+        .envs(durable.then_some(("DRIFTWARDEN_SANDBOX_DURABLE", "1")))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
