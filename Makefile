@@ -13,6 +13,7 @@ help:
 	  'make soak           random drift and faults for MINUTES (default 5)' \
 	  'make fuzz           mutated inputs for every reader, SECONDS_EACH (default 60)' \
 	  'make demo           plan, approve and apply on a believable shop' \
+	  'make bench          against its peers; BENCH_SCALE=0.05 for a quick look (scripts/bench)' \
 	  'make clean-sandbox  removes the cached servers'
 
 install:
@@ -57,6 +58,9 @@ static:
 	rustup target add $(MUSL)
 	cargo build --release --target $(MUSL)
 	@file target/$(MUSL)/release/driftwarden 2>/dev/null || ls -l target/$(MUSL)/release/driftwarden
+
+bench: install build
+	python3 scripts/bench
 
 clean-sandbox:
 	rm -rf "$${DRIFTWARDEN_CACHE:-.cache}"

@@ -4,13 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Ranks of the modules at the top; what is in a folder has its folder's rank.
-const RANKS: [(&str, u8); 28] = [
+const RANKS: [(&str, u8); 29] = [
     ("value", 0),
     ("refusal", 0),
     ("schema", 0),
     ("sql", 0),
     ("interrupt", 0),
     ("nearest", 0),
+    ("progress", 0),
     ("config", 1),
     ("issues", 1),
     ("log", 1),

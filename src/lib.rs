@@ -20,6 +20,7 @@ pub mod log;
 pub mod nearest;
 pub mod obstacles;
 pub mod plan;
+pub mod progress;
 pub mod proof;
 pub mod read;
 pub mod refusal;

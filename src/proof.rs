@@ -50,6 +50,17 @@ pub struct Proposal<'a> {
     pub diff: &'a TableDiff,
 }
 
+/// A new table that is created without some of its indexes.
+#[derive(Debug, Clone, Copy)]
+pub struct Deferral<'a> {
+    /// The table, under its local name.
+    pub name: &'a ObjectName,
+    /// As it is created.
+    pub bare: &'a Table,
+    /// As it is once all indexes and foreign keys are there, as the local server prints it.
+    pub whole: &'a Table,
+}
+
 /// Proves changes, one after the other. Each comes back with its tables as the local server prints them after each
 /// phase, or with what stands against it.
 ///
@@ -99,6 +110,31 @@ pub fn as_local_prints(
         printed.insert(name.clone(), answer);
     }
     Ok(printed)
+}
+
+/// Creates new tables without the indexes that wait, adds those, and returns the tables that then are not as they
+/// should be.
+///
+/// # Errors
+/// When no scratch schema can be made, or the connection breaks.
+pub fn indexes_added_later(
+    session: &mut LocalSession,
+    deferrals: &[Deferral<'_>],
+) -> Result<Vec<ObjectName>> {
+    let mut stuck = Vec::new();
+    if deferrals.is_empty() {
+        return Ok(stuck);
+    }
+    let mut scratch = Scratch::open(session)?;
+    for deferral in deferrals {
+        let stands = scratch
+            .adds_up(deferral)
+            .with_context(|| format!("proving the indexes of {}", deferral.name))?;
+        if !stands {
+            stuck.push(deferral.name.clone());
+        }
+    }
+    Ok(stuck)
 }
 
 /// A scratch schema on the local server.
@@ -241,6 +277,24 @@ impl<'a> Scratch<'a> {
         }
         self.drop_table(name)?;
         Ok(Ok(tables))
+    }
+
+    /// Whether a table created without some indexes is the whole one once those are added, as it was printed created at
+    /// once.
+    fn adds_up(&mut self, deferral: &Deferral<'_>) -> Result<bool> {
+        let (bare, whole) = (deferral.bare, hide_references(deferral.whole));
+        if self.create(bare)?.is_some() {
+            return Ok(false);
+        }
+        let mut refused = false;
+        for statement in clause::alter(bare, &whole, self.vendor) {
+            let sql = clause::render(&self.name, &bare.name, &statement);
+            refused |= self.try_execute(&sql)?.is_some();
+        }
+        let shown = self.show(&bare.name)?;
+        self.drop_table(&bare.name)?;
+        Ok(!refused
+            && shown.is_ok_and(|table| print::fingerprint(&table) == print::fingerprint(&whole)))
     }
 
     fn create(&mut self, table: &Table) -> Result<Option<Failure>> {

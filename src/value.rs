@@ -45,27 +45,27 @@ pub enum ValueKind {
 impl Value {
     /// Reads a cell of a column of the given kind. Bytes that do not fit the kind are kept as [`Value::Bytes`].
     pub fn from_cell(cell: Option<&[u8]>, kind: ValueKind) -> Self {
+        Self::of_cell(cell.map(<[u8]>::to_vec), kind)
+    }
+
+    /// As [`Value::from_cell`], of a cell that is not needed any more.
+    pub fn of_cell(cell: Cell, kind: ValueKind) -> Self {
         let Some(bytes) = cell else { return Self::Null };
-        match kind {
-            ValueKind::Bytes => Self::Bytes(bytes.to_vec()),
-            ValueKind::Text => match std::str::from_utf8(bytes) {
-                Ok(text) => Self::Text(text.to_owned()),
-                Err(_) => Self::Bytes(bytes.to_vec()),
-            },
-            ValueKind::Integer => match std::str::from_utf8(bytes) {
-                // Only the canonical spelling becomes a number ("007" of a ZEROFILL column stays text).
-                Ok(text) => match text.parse::<i64>() {
-                    Ok(number)
-                        if (-MAX_SAFE_INTEGER..=MAX_SAFE_INTEGER).contains(&number)
-                            && number.to_string() == text =>
-                    {
-                        Self::Integer(number)
-                    }
-                    _ => Self::Text(text.to_owned()),
-                },
-                Err(_) => Self::Bytes(bytes.to_vec()),
-            },
+        if kind == ValueKind::Bytes {
+            return Self::Bytes(bytes);
         }
+        let text = match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => return Self::Bytes(error.into_bytes()),
+        };
+        if kind == ValueKind::Integer
+            && is_canonical(&text)
+            && let Ok(number) = text.parse::<i64>()
+            && (-MAX_SAFE_INTEGER..=MAX_SAFE_INTEGER).contains(&number)
+        {
+            return Self::Integer(number);
+        }
+        Self::Text(text)
     }
 
     /// Returns the bytes the server would send for this value, `None` for NULL.
@@ -181,13 +181,29 @@ impl<'de> Deserialize<'de> for Value {
 
 /// Returns bytes as lower-case hex.
 pub fn to_hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
+    write_hex(&mut text, bytes);
     text
+}
+
+/// Writes bytes as lower-case hex.
+pub fn write_hex(out: &mut String, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    out.reserve(bytes.len() * 2);
+    for byte in bytes {
+        out.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        out.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+}
+
+/// Whether a number of this text is printed as the same text ("007" of a ZEROFILL column is not).
+fn is_canonical(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
+    match digits.first() {
+        Some(b'0') => text == "0",
+        Some(first) => first.is_ascii_digit(),
+        None => false,
+    }
 }
 
 /// Reads lower- or upper-case hex; `None` where a digit is missing or is none.

@@ -2,6 +2,7 @@
 //!
 //! Pure. Must never take a pending or denied decision for an approval.
 
+use super::undo;
 use crate::plan::{Decision, Entry, Plan, PlanRow};
 use crate::refusal::Refusal;
 use anyhow::Result;
@@ -87,11 +88,26 @@ impl ApprovedPlan {
 
     /// Returns whether a row, whose decision is the one that holds for it, is approved.
     pub fn wants_row(&self, entry: &Entry, row: &PlanRow) -> bool {
-        match row.decision.unwrap_or(entry.decision) {
+        self.wants_decided(entry, row.decision.unwrap_or(entry.decision))
+    }
+
+    /// Returns whether a row of the entry for which the decision holds is approved.
+    pub fn wants_decided(&self, entry: &Entry, decision: Decision) -> bool {
+        match decision {
             Decision::Approve => true,
             Decision::Pending => self.yolo && !entry.needs_own_approval,
             Decision::Deny => false,
         }
+    }
+
+    /// Returns the numbers of an entry's approved rows, as ranges.
+    pub fn wanted_rows(&self, entry: &Entry) -> undo::Ranges {
+        let decision = |number: u64| {
+            let own = entry.row_decisions.get(&number).copied();
+            own.unwrap_or(entry.decision)
+        };
+        let numbers = 1..=entry.count.unwrap_or(0);
+        undo::ranges(numbers.filter(|number| self.wants_decided(entry, decision(*number))))
     }
 
     fn waves_through(&self, entry: &Entry) -> bool {
@@ -109,6 +125,24 @@ mod tests {
         let mut plan = plan();
         plan.entries = entries;
         plan
+    }
+
+    #[test]
+    fn approved_rows_are_told_by_their_numbers() {
+        let mut rows = entry("s.t.insert", Kind::InsertRows, Risk::Safe);
+        rows.count = Some(9);
+        rows.decision = Decision::Approve;
+        rows.row_decisions = [
+            (1, Decision::Deny),
+            (5, Decision::Deny),
+            (6, Decision::Approve),
+        ]
+        .into();
+        let approved =
+            ApprovedPlan::new(with(vec![rows.clone()]), Path::new("x.json"), false).unwrap();
+        assert_eq!(approved.wanted_rows(&rows), [(2, 4), (6, 9)]);
+        rows.decision = Decision::Deny;
+        assert_eq!(approved.wanted_rows(&rows), [(6, 6)]);
     }
 
     #[test]

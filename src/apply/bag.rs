@@ -1,13 +1,19 @@
-//! Executes the rows of a table without a key: equal rows are counted, before and after.
+//! Executes the rows of a table without a key: equal rows are counted, before and after. Very many rows for an empty table go
+//! in one transaction, whose count and sum are read back at its end: counting batch by batch would scan the table for each.
 //!
 //! Must never add or delete a copy that the counts under lock do not ask for: a second apply changes nothing.
 
-use super::rows::{Progress, Run, transaction};
+use super::rows::{Progress, Run, hash_bits, transaction};
 use super::table::Target;
 use super::undo::{self, Record};
-use crate::plan::row_sql::{self, Values};
+use crate::connect::Reader as _;
+use crate::interrupt;
+use crate::plan::row_sql::{self, Inserter, Values};
 use crate::plan::{Entry, Kind, PlanRow, payload};
+use crate::progress;
 use crate::read::encode;
+use crate::schema::Column;
+use crate::schema::table::TypeClass;
 use crate::sql::expr::Operator;
 use crate::sql::{Expr, Select, qualified};
 use crate::value::Value;
@@ -18,6 +24,9 @@ use std::collections::BTreeMap;
 const BATCH_ROWS: usize = 5000;
 /// Rows of one INSERT at most.
 const INSERT_ROWS: usize = 500;
+/// Rows, and bytes (about), of one INSERT into an empty table at most.
+const FILLED_ROWS: u64 = 1000;
+const FILLED_BYTES: usize = 1 << 19;
 
 /// Executes an entry of rows without a key.
 ///
@@ -28,6 +37,11 @@ pub(super) fn run(run: &mut Run<'_>, entry: &Entry, target: &Target<'_>) -> Resu
     let mut batch: Vec<PlanRow> = Vec::new();
     let approved = run.approved;
     run.local.foreign_key_checks(!run.shared)?;
+    if let Some(filled) = fill(run, entry, target)? {
+        progress.changed = filled;
+        run.stand = filled;
+        return Ok(progress);
+    }
     for row in payload::rows(entry, &approved.plan().id, approved.path())? {
         let row = row?;
         if !approved.wants_row(entry, &row) {
@@ -44,6 +58,91 @@ pub(super) fn run(run: &mut Run<'_>, entry: &Entry, target: &Target<'_>) -> Resu
     }
     self::batch(run, entry, target, &batch, &mut progress)?;
     Ok(progress)
+}
+
+/// Fills the table in one transaction, if it is empty and the entry is large; returns how many rows it has now. `None`
+/// where the batches must do it.
+fn fill(run: &mut Run<'_>, entry: &Entry, target: &Target<'_>) -> Result<Option<u64>> {
+    let large = entry.count.unwrap_or(0) > BATCH_ROWS as u64 && entry.payload.is_some();
+    if run.shared || entry.kind != Kind::InsertRows || !large {
+        return Ok(None);
+    }
+    let lenient = target
+        .columns
+        .iter()
+        .any(|(column, _)| column.data_type.class() == Some(TypeClass::Enum));
+    transaction(run, entry, |run| {
+        let some = Select::from(&target.name, vec![Expr::integer(1)]).limit(1, 0);
+        if !run.local.rows_locked(&some)?.is_empty() {
+            return Ok(None);
+        }
+        if lenient {
+            run.local.lenient_mode(true)?;
+        }
+        let filled = insert_all(run, entry, target);
+        if lenient {
+            run.local.lenient_mode(false)?;
+        }
+        filled.map(Some)
+    })
+    .with_context(|| format!("rows of {}", entry.id))
+}
+
+/// Inserts every approved row as often as the plan says, and checks that exactly those are there.
+fn insert_all(run: &mut Run<'_>, entry: &Entry, target: &Target<'_>) -> Result<u64> {
+    let approved = run.approved;
+    let columns: Vec<&Column> = target.columns.iter().map(|(column, _)| column).collect();
+    let mut inserter = Inserter::new(&target.name, &columns, &target.extras);
+    let (mut rows, mut sum) = (0_u64, 0_u128);
+    run.journal.append(&Record::Inserts {
+        entry: entry.id.clone(),
+        rows: approved.wanted_rows(entry),
+    })?;
+    let changes = payload::changes(entry, &approved.plan().id, approved.path())?
+        .with_context(|| format!("{} has no payload", entry.id))?;
+    for change in changes {
+        let (number, decision, change) = change?;
+        if !approved.wants_decided(entry, decision) {
+            continue;
+        }
+        interrupt::check()?;
+        let row = || format!("row {number} of {}", entry.id);
+        let (_, copies) = change.copies.with_context(row)?;
+        let values = change.after.as_deref().with_context(row)?;
+        let bits = change.after_hash.as_deref().and_then(hash_bits);
+        sum += u128::from(bits.with_context(row)?) * u128::from(copies);
+        rows += copies;
+        for _ in 0..copies {
+            inserter.push(values).with_context(row)?;
+            if inserter.rows() >= FILLED_ROWS || inserter.bytes() >= FILLED_BYTES {
+                progress::add(inserter.rows());
+                send(run, &mut inserter)?;
+            }
+        }
+    }
+    send(run, &mut inserter)?;
+    let columns = vec![Expr::count_all(), encode::sum_of(&target.hashed(false))];
+    let there = run
+        .local
+        .rows(&Select::from(&target.name, columns).into())?;
+    let text = |place: usize| {
+        let cell = there.first()?.get(place)?.as_deref()?;
+        String::from_utf8(cell.to_vec()).ok()
+    };
+    if (text(0), text(1)) != (Some(rows.to_string()), Some(sum.to_string())) {
+        bail!("the rows that were written do not read back as the plan has them");
+    }
+    Ok(rows)
+}
+
+fn send(run: &mut Run<'_>, inserter: &mut Inserter<'_>) -> Result<()> {
+    let Some((sql, rows)) = inserter.take() else {
+        return Ok(());
+    };
+    match run.local.execute(&sql)? {
+        affected if affected == rows => Ok(()),
+        affected => bail!("an INSERT of {rows} rows inserted {affected}"),
+    }
 }
 
 fn batch(

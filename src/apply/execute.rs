@@ -15,6 +15,7 @@ use super::{Ending, FreshPlan, Outcome, Report, bag, rows, schema};
 use crate::connect::LocalSession;
 use crate::interrupt;
 use crate::plan::{Entry, Plan};
+use crate::progress;
 use crate::refusal::{Refusal, summary};
 use crate::retry::broke;
 use crate::schema::ObjectName;
@@ -322,11 +323,18 @@ fn names(entries: &[&Entry]) -> String {
 
 fn run_entry(run: &mut Run<'_>, entry: &Entry) -> Result<Progress> {
     let target = Target::read(run.local, entry)?;
-    if target.shape.key.is_empty() {
+    let bytes = entry
+        .payload
+        .as_ref()
+        .map_or(0, |payload| payload.raw_bytes);
+    progress::begin(&entry.id, entry.count.unwrap_or(0), bytes);
+    let done = if target.shape.key.is_empty() {
         bag::run(run, entry, &target)
     } else {
         rows::run(run, entry, &target)
-    }
+    };
+    progress::end();
+    done
 }
 
 /// Runs entries in one transaction whose foreign keys are checked at its end: no reference may lead nowhere that did

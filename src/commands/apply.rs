@@ -2,7 +2,8 @@
 //!
 //! Must never execute what was not approved, and never open the remote for more than its fingerprints.
 
-use super::{Context, failure, setup};
+use super::bars::Bars;
+use super::{Context, failure, figures, setup};
 use crate::apply::freshness::RemoteFingerprints;
 use crate::apply::undo::{self, Journal};
 use crate::apply::{ApprovedPlan, Ending, FreshPlan, Outcome, Report, execute, triggers};
@@ -12,18 +13,19 @@ use crate::connect::{LocalSession, Remote};
 use crate::introspect;
 use crate::issues::Step;
 use crate::plan::{Plan, digest, file, payload};
+use crate::progress;
 use crate::refusal::{Problem, Refusal};
 use crate::render::escape::line as line_of;
 use crate::render::{View, sql};
 use crate::schema::{ObjectName, print};
 use anyhow::{Context as _, Result, anyhow};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// What a failure of an entry is filed under.
-const PHASE: &str = "applying";
+pub(super) const PHASE: &str = "applying";
 
 /// Runs the command.
 ///
@@ -90,43 +92,28 @@ pub(super) fn apply(
     let mut journal = Journal::open(&undo::folder(path, &plan.id))?;
     let at = context.now.replace_nanosecond(0)?.format(&Rfc3339)?;
     let quiet = context.verbosity < 0;
-    let err = &mut *context.err;
     let mut since = Instant::now();
+    let started = Instant::now();
+    let counts = fresh.approved().entries().map(figures::rows_of);
+    progress::expect(counts.sum());
+    let bars = Bars::show(context);
     let mut outcome = execute::execute(&fresh, &mut local, &mut journal, &at, &mut |report| {
-        log(report, since.elapsed());
+        figures::log(report, since.elapsed());
         since = Instant::now();
         if !quiet {
-            drop(writeln!(err, "{}", line(report)));
+            super::bars::line(&line(report));
         }
     })?;
+    drop(bars);
     outcome.lost.splice(0..0, lost);
     note_failures(&outcome, &plan, context);
+    figures::told(&outcome, &plan, started.elapsed(), context)?;
     if args.json {
         print_json(&outcome, &plan, context)?;
     } else {
         print_summary(&outcome, &plan, path, context)?;
     }
     Ok(outcome.exit_code())
-}
-
-/// Writes one entry's ending to the log.
-fn log(report: &Report, took: Duration) {
-    let (ending, rows) = match &report.ending {
-        Ending::Done { rows } => ("done", *rows),
-        Ending::AlreadyDone => ("already done", 0),
-        Ending::Stale { rows, .. } => ("stale", *rows),
-        Ending::Interrupted { rows } => ("interrupted", *rows),
-        Ending::Refused(_) => ("refused", 0),
-        Ending::Failed { rows, .. } => ("failed", *rows),
-    };
-    tracing::info!(
-        phase = PHASE,
-        object = report.id.as_str(),
-        ending,
-        rows,
-        milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-        "entry ended"
-    );
 }
 
 /// Files each entry that failed as an issue, and notes the tables that were gone through.

@@ -4,9 +4,11 @@
 
 pub mod apply;
 pub mod approve;
+mod bars;
 pub mod completions;
 pub mod doctor;
 mod failure;
+mod figures;
 pub mod init;
 pub mod issues;
 pub mod pager;

@@ -5,7 +5,6 @@ use crate::config::load::{Loaded, load};
 use crate::connect::Notice;
 use crate::log;
 use anyhow::Result;
-use std::io::Write as _;
 use std::sync::Arc;
 use time::macros::format_description;
 
@@ -43,8 +42,7 @@ pub fn notice(context: &Context<'_>) -> Notice {
     let quiet = context.verbosity < 0;
     Arc::new(move |line: &str| {
         if !quiet {
-            // Standard error may be closed; that is no reason to stop.
-            drop(writeln!(std::io::stderr(), "{line}"));
+            super::bars::line(line);
         }
     })
 }

@@ -7,6 +7,7 @@ use super::work::Answer;
 use super::{Comparison, hash_text};
 use crate::connect::{Row, Side};
 use crate::diff::rows::{RowChange, RowKind};
+use crate::progress;
 use crate::read::checksum::{self, Sums};
 use crate::read::{chunk, encode};
 use crate::sql::{Expr, Select};
@@ -30,6 +31,7 @@ impl Comparison<'_> {
             for row in rows {
                 let copies = checksum::number(row.first())?;
                 self.remote_rows += copies;
+                progress::add(copies);
                 self.emit_counted(RowKind::Insert, &row, (0, copies))?;
             }
         }
@@ -50,6 +52,7 @@ impl Comparison<'_> {
         let rows = |sums: &Sums| sums.values().map(|sum| sum.rows).sum::<u64>();
         self.remote_rows = rows(&remote);
         self.local_rows = rows(&local);
+        progress::add(self.remote_rows.max(self.local_rows));
         let mut group = Vec::new();
         let mut held = 0;
         for (bucket, remote_rows, local_rows) in checksum::differing(&remote, &local) {

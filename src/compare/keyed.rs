@@ -9,14 +9,15 @@ use super::work::Answer;
 use super::{Comparison, RowKey};
 use crate::connect::{Row, Side, server_code};
 use crate::issues::KeyRange;
+use crate::progress;
 use crate::read::checksum::{self, Sums};
 use crate::read::chunk::{Buckets, ChunkRange, KeySide};
-use crate::sql::Expr;
+use crate::sql::{Expr, Select};
 use anyhow::{Result, bail};
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Chunks asked for ahead.
+/// Chunks asked for ahead on each connection.
 const AHEAD: usize = 2;
 /// Rows of differing buckets that are gathered before the second look.
 const GATHERED_ROWS: u64 = 20_000;
@@ -69,12 +70,11 @@ impl Comparison<'_> {
         let mut spans = self.spans(&keys.remote, &keys.local, ordered, integer_lead)?;
         let mut waiting = VecDeque::new();
         let mut areas = Vec::new();
-        let mut snapshot = Instant::now();
         let mut read_under = false;
         loop {
             // While a snapshot is due to end, nothing is asked for ahead: the next chunk is to be read under the next.
-            let old = read_under && snapshot.elapsed() >= self.task.snapshot_time;
-            while !old && waiting.len() < AHEAD {
+            let old = read_under && self.snapshot_is_due();
+            while !old && waiting.len() < AHEAD * self.remote.connections() {
                 match self.next_span(&mut spans)? {
                     Some(span) => {
                         waiting.push_back(self.ask_sums(span, &keys)?);
@@ -88,9 +88,7 @@ impl Comparison<'_> {
                     break;
                 }
                 self.resolve(std::mem::take(&mut areas), &keys)?;
-                self.remote.next_snapshot().wait()?;
-                self.snapshots += 1;
-                snapshot = Instant::now();
+                self.next_snapshot()?;
                 read_under = false;
                 continue;
             };
@@ -124,6 +122,7 @@ impl Comparison<'_> {
         let (remote_rows, local_rows) = (rows_of(&remote), rows_of(&local));
         self.remote_rows += remote_rows;
         self.local_rows += local_rows;
+        progress::add(remote_rows.max(local_rows));
         spans.learn(
             &range,
             remote_rows.max(local_rows),
@@ -144,10 +143,32 @@ impl Comparison<'_> {
 
     fn ask_sums(&self, span: Span, keys: &Keys) -> Result<Chunk> {
         Ok(Chunk {
-            remote: self.ask_side_sums(Side::Remote, &span.range, None, &span.buckets, keys)?,
-            local: self.ask_side_sums(Side::Local, &span.range, None, &span.buckets, keys)?,
+            remote: self.ask_chunk(Side::Remote, &span, keys)?,
+            local: self.ask_chunk(Side::Local, &span, keys)?,
             span,
         })
+    }
+
+    fn ask_chunk(&self, side: Side, span: &Span, keys: &Keys) -> Result<Answer<Vec<Row>>> {
+        let select = self.sums(side, &span.range, None, &span.buckets, keys)?;
+        Ok(self.worker(side).ask_any(self.summing(side), select))
+    }
+
+    fn summing(&self, side: Side) -> String {
+        format!("summing up rows of {}", self.name(side))
+    }
+
+    fn sums(
+        &self,
+        side: Side,
+        range: &ChunkRange,
+        within: Option<Expr>,
+        buckets: &Buckets,
+        keys: &Keys,
+    ) -> Result<Select> {
+        let columns = self.shape.hashed(side);
+        let table = self.name(side);
+        checksum::select(table, keys.side(side), range, within, buckets, &columns)
     }
 
     pub(super) fn ask_side_sums(
@@ -158,12 +179,8 @@ impl Comparison<'_> {
         buckets: &Buckets,
         keys: &Keys,
     ) -> Result<Answer<Vec<Row>>> {
-        let columns = self.shape.hashed(side);
-        let table = self.name(side);
-        let select = checksum::select(table, keys.side(side), range, within, buckets, &columns)?;
-        let select = self.shape.restricted(side, select);
-        let step = format!("summing up rows of {table}");
-        Ok(self.worker(side).ask(step, select))
+        let select = self.sums(side, range, within, buckets, keys)?;
+        Ok(self.worker(side).ask(self.summing(side), select))
     }
 }
 

@@ -7,26 +7,32 @@
 mod bag;
 mod fetch;
 mod keyed;
+mod more;
 mod pace;
 mod pages;
+mod quick;
 mod resolve;
 mod shape;
 mod spans;
 mod work;
 
+pub use quick::unchanged;
 pub use shape::{Restriction, RowKey, RuleUnfit, Shape, ShapeColumn};
 pub use work::Source;
 
 use crate::connect::{LocalSession, Reader, Remote, RemoteSession, Row, Side, server_code};
 use crate::diff::rows::{Counts, RowChange, RowKind, RowSink};
 use crate::issues::Step;
-use crate::read::encode;
+use crate::read::encode::{self, Hasher};
 use crate::read::rules::RowRules;
 use crate::refusal::Problem;
 use crate::schema::{ObjectName, Table};
 use crate::sql::{Expr, Select};
+use crate::value::ValueKind;
 use anyhow::{Context as _, Result, bail};
-use std::time::Duration;
+use more::More;
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
 use work::{LocalSource, RemoteSource, Worker};
 
 /// Rows of a concatenation are at most a row's 64 KB in another character set and in hex: below this.
@@ -109,7 +115,8 @@ pub fn is_empty(reader: &mut dyn Reader, table: &ObjectName) -> Result<bool> {
     Ok(reader.rows(&select.into())?.is_empty())
 }
 
-/// Compares a table's rows and hands the differences to the sink. The remote is read under a snapshot of the table's own.
+/// Compares a table's rows and hands the differences to the sink. The remote is read under a snapshot of the table's own,
+/// unless the caller has opened one.
 ///
 /// # Errors
 /// What a server says, with the table's name; a table that was altered or dropped meanwhile; a sink that cannot keep a
@@ -135,24 +142,41 @@ pub fn table(
             ));
         }
     }
-    remote
-        .run(
-            session,
-            "opening a snapshot on the remote server",
-            RemoteSession::start_snapshot,
-        )
-        .with_context(|| Step::table(PHASE, &task.remote_name))?;
-    let outcome = between(
+    let callers = session.has_snapshot();
+    if !callers {
+        remote
+            .run(
+                session,
+                "opening a snapshot on the remote server",
+                RemoteSession::start_snapshot,
+            )
+            .with_context(|| Step::table(PHASE, &task.remote_name))?;
+    }
+    let mut more = if callers {
+        More::default()
+    } else {
+        More::open(task, remote, local)
+    };
+    let mut remotes = vec![RemoteSource { remote, session }];
+    let others = more.sessions.iter_mut();
+    remotes.extend(others.map(|session| RemoteSource { remote, session }));
+    let mut locals = vec![LocalSource(local)];
+    locals.extend(more.locals.iter_mut().map(LocalSource));
+    let outcome = over(
         task,
-        &mut RemoteSource { remote, session },
-        &mut LocalSource(local),
+        remotes.iter_mut().map(|source| source as _).collect(),
+        locals.iter_mut().map(|source| source as _).collect(),
         sink,
     );
-    let ended = session.end_snapshot();
-    let outcome = outcome?;
-    // The rows are read: a connection that breaks only now harms nothing.
-    drop(ended);
-    Ok(outcome)
+    drop((remotes, locals));
+    for session in &mut more.sessions {
+        drop(session.end_snapshot());
+    }
+    if !callers {
+        // The rows are read, or not: a connection that breaks only now harms nothing.
+        drop(session.end_snapshot());
+    }
+    outcome
 }
 
 /// Compares a table's rows between two sources; the remote's snapshot is open already.
@@ -165,7 +189,22 @@ pub fn between(
     local: &mut dyn Source,
     sink: &mut dyn RowSink,
 ) -> Result<TableOutcome> {
+    over(task, vec![remote], vec![local], sink)
+}
+
+fn over<'s>(
+    task: &TableTask<'_>,
+    remote: Vec<&'s mut dyn Source>,
+    local: Vec<&'s mut dyn Source>,
+    sink: &mut dyn RowSink,
+) -> Result<TableOutcome> {
     let shape = shape(task)?;
+    let hasher = shape.hasher();
+    let kinds = shape
+        .columns
+        .iter()
+        .map(|column| encode::value_kind(&column.remote, column.encoding))
+        .collect();
     std::thread::scope(|scope| {
         let remote = Worker::start(scope, Side::Remote, remote);
         let local = Worker::start(scope, Side::Local, local);
@@ -180,6 +219,9 @@ pub fn between(
             local_rows: 0,
             snapshots: 1,
             beyond: false,
+            snapshot_since: Instant::now(),
+            hasher,
+            kinds,
         }
         .run()
     })
@@ -214,6 +256,11 @@ struct Comparison<'a> {
     /// Whether local may have rows beyond those that are compared: a row that local seems to lack is looked up by its
     /// key, whatever the `where`.
     beyond: bool,
+    snapshot_since: Instant,
+    /// Hashes the remote's rows here, where they are fetched as they are hashed.
+    hasher: Option<Hasher>,
+    /// How cells read into values.
+    kinds: Vec<ValueKind>,
 }
 
 impl Comparison<'_> {
@@ -230,17 +277,13 @@ impl Comparison<'_> {
             (Method::Full, RowKey::Bag) => self.bag()?,
             (Method::Full, RowKey::Columns { .. }) => self.keyed()?,
         }
-        let exactness = match (method, &self.shape.key) {
-            (Method::Copy, _) => "exact: local has no row of it, every remote row is inserted",
-            (Method::Full, RowKey::Bag) => {
-                "exact: every row compared; without a usable key, equal rows are counted"
-            }
-            (Method::Full, RowKey::Columns { .. }) => "exact: every row compared",
-        };
-        let mut exactness = exactness.to_owned();
-        for note in &self.shape.notes {
-            exactness.push_str("; ");
-            exactness.push_str(note);
+        let mut exactness = exactness(method, &self.shape);
+        if self.snapshots > 1 {
+            let _ = write!(
+                exactness,
+                "; read in {} spans, each under a snapshot of its own",
+                self.snapshots
+            );
         }
         Ok(TableOutcome {
             method,
@@ -280,6 +323,21 @@ impl Comparison<'_> {
                 }
             })?;
         }
+        Ok(())
+    }
+
+    /// Whether the snapshot has been held for as long as one may be.
+    fn snapshot_is_due(&self) -> bool {
+        self.snapshot_since.elapsed() >= self.task.snapshot_time
+    }
+
+    /// Ends the snapshot and opens the next; nothing may be under way on the remote.
+    fn next_snapshot(&mut self) -> Result<()> {
+        for answer in self.remote.next_snapshots() {
+            answer.wait()?;
+        }
+        self.snapshots += 1;
+        self.snapshot_since = Instant::now();
         Ok(())
     }
 
@@ -331,6 +389,23 @@ impl Comparison<'_> {
             })
             .collect()
     }
+}
+
+/// What a comparison can see, in words.
+fn exactness(method: Method, shape: &Shape) -> String {
+    let exactness = match (method, &shape.key) {
+        (Method::Copy, _) => "exact: local has no row of it, every remote row is inserted",
+        (Method::Full, RowKey::Bag) => {
+            "exact: every row compared; without a usable key, equal rows are counted"
+        }
+        (Method::Full, RowKey::Columns { .. }) => "exact: every row compared",
+    };
+    let mut exactness = exactness.to_owned();
+    for note in &shape.notes {
+        exactness.push_str("; ");
+        exactness.push_str(note);
+    }
+    exactness
 }
 
 /// Returns a cell as a hash.

@@ -7,9 +7,11 @@ use super::{Comparison, RowKey, hash_text};
 use crate::connect::{Row, Side, server_code};
 use crate::diff::rows::{RowChange, RowKind};
 use crate::issues::KeyRange;
+use crate::progress;
 use crate::read::chunk::{self, ChunkRange, Key, KeySide};
 use crate::retry::is_transient;
 use crate::sql::{Expr, Select};
+use crate::value::Value;
 use anyhow::{Context, Result};
 
 /// Rows that one statement reads; they come in batches of bounded bytes.
@@ -45,13 +47,14 @@ impl Comparison<'_> {
 
     /// Copies in one go: there is no order in which to go on after a break.
     fn copy_unordered(&mut self, key: &KeySide) -> Result<()> {
-        let select = self.select(Side::Remote, self.fetched(Side::Remote, key));
+        let select = self.select(Side::Remote, self.paged(Side::Remote, key));
         let step = format!("reading all rows of {} in one go", self.name(Side::Remote));
         let mut batches = self.remote.ask_stream(step, select);
         while let Some(rows) = batches.next()? {
             self.remote_rows += rows.len() as u64;
-            for row in &rows {
-                self.emit_one_sided(Side::Remote, row, key.columns.len())?;
+            progress::add(rows.len() as u64);
+            for row in rows {
+                self.emit_paged(Side::Remote, row, key.columns.len())?;
             }
         }
         Ok(())
@@ -68,6 +71,8 @@ impl Comparison<'_> {
             return Ok(0);
         }
         let mut total = 0;
+        // In a comparison the rows were counted already.
+        let counted = matches!(range, ChunkRange::All);
         let mut last: Option<Key> = None;
         let mut broken = 0;
         loop {
@@ -76,18 +81,20 @@ impl Comparison<'_> {
             let ended = loop {
                 match batches.next() {
                     Ok(Some(batch)) => {
-                        match side {
-                            Side::Remote => self.hand_on_remote(&batch, key.columns.len())?,
-                            Side::Local => {
-                                for row in &batch {
-                                    self.emit_one_sided(side, row, key.columns.len())?;
-                                }
-                            }
-                        }
                         if let Some(row) = batch.last() {
                             last = Some(key_of(row, key.columns.len())?);
                         }
                         rows += batch.len() as u64;
+                        if counted {
+                            progress::add(batch.len() as u64);
+                        }
+                        if side == Side::Local || self.hashes_here(side) {
+                            for row in batch {
+                                self.emit_paged(side, row, key.columns.len())?;
+                            }
+                        } else {
+                            self.hand_on_remote(&batch, key.columns.len())?;
+                        }
                     }
                     Ok(None) => break true,
                     Err(error) if may_go_on(&error, rows) && broken < MOST_BREAKS => break false,
@@ -103,6 +110,8 @@ impl Comparison<'_> {
                 self.worker(side).ask(step, select).wait()?;
             } else if rows < PAGE_ROWS {
                 return Ok(total);
+            } else if side == Side::Remote && self.snapshot_is_due() {
+                self.next_snapshot()?;
             }
         }
     }
@@ -118,11 +127,48 @@ impl Comparison<'_> {
         if let Some(behind) = behind {
             conditions.push(chunk::after(key, behind)?);
         }
-        let columns = self.fetched(side, key);
+        let columns = self.paged(side, key);
         let select = self.select(side, columns).filter(Expr::all(conditions));
         let select = chunk::in_key_order(select, key).limit(PAGE_ROWS, 0);
         let step = format!("reading rows of {}", self.name(side));
         Ok(self.worker(side).ask_stream(step, select))
+    }
+
+    /// Whether rows of a side are hashed here. Those that local may have beyond the comparison are not: they become
+    /// updates, for which both servers hash.
+    fn hashes_here(&self, side: Side) -> bool {
+        side == Side::Remote && self.hasher.is_some() && !self.beyond
+    }
+
+    /// As `fetched`, without the hash where it is made here.
+    fn paged(&self, side: Side, key: &KeySide) -> Vec<Expr> {
+        let mut columns = self.fetched(side, key);
+        if self.hashes_here(side) {
+            columns.remove(key.columns.len());
+        }
+        columns
+    }
+
+    /// Hands on a row as `paged` selects it.
+    fn emit_paged(&mut self, side: Side, mut row: Row, skip: usize) -> Result<()> {
+        let here = self.hashes_here(side);
+        let (hash, cells) = match &mut self.hasher {
+            Some(hasher) if here => {
+                let cells = row.split_off(skip);
+                let hash = hasher
+                    .hash(&cells)
+                    .context("a fetched row does not fit the table's columns")?;
+                (hash, cells)
+            }
+            _ => (hash_text(&row, skip)?, row.split_off(skip + 1)),
+        };
+        let values = cells.into_iter().zip(&self.kinds);
+        let values = Some(
+            values
+                .map(|(cell, kind)| Value::of_cell(cell, *kind))
+                .collect(),
+        );
+        self.emit(kind_of(side), one_sided(side, values, Some(hash)))
     }
 
     /// The key, the hash a plan keeps, the columns.
@@ -141,19 +187,22 @@ impl Comparison<'_> {
     pub(super) fn emit_one_sided(&mut self, side: Side, row: &Row, skip: usize) -> Result<()> {
         let hash = Some(hash_text(row, skip)?);
         let values = Some(self.values(&row[skip + 1..]));
-        let change = match side {
-            Side::Remote => RowChange {
-                after: values,
-                after_hash: hash,
-                ..RowChange::default()
-            },
-            Side::Local => RowChange {
-                before: values,
-                before_hash: hash,
-                ..RowChange::default()
-            },
-        };
-        self.emit(kind_of(side), change)
+        self.emit(kind_of(side), one_sided(side, values, hash))
+    }
+}
+
+fn one_sided(side: Side, values: Option<Vec<Value>>, hash: Option<String>) -> RowChange {
+    match side {
+        Side::Remote => RowChange {
+            after: values,
+            after_hash: hash,
+            ..RowChange::default()
+        },
+        Side::Local => RowChange {
+            before: values,
+            before_hash: hash,
+            ..RowChange::default()
+        },
     }
 }
 

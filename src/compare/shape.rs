@@ -6,7 +6,7 @@
 use super::TableTask;
 use crate::connect::Side;
 use crate::read::chunk::{KeyColumn, KeySide};
-use crate::read::encode::{self, Encoding};
+use crate::read::encode::{self, Encoding, Hasher};
 use crate::schema::table::{Column, IndexKind, Table};
 use crate::sql::{Expr, Select};
 use anyhow::{Result, bail};
@@ -200,6 +200,18 @@ impl Shape {
             .map(|column| column.hashed(side))
             .collect::<Vec<_>>();
         encode::hash_of(&columns)
+    }
+
+    /// Returns what hashes the remote's rows as they are fetched; `None` where the server must.
+    pub(super) fn hasher(&self) -> Option<Hasher> {
+        let as_stored = |column: &ShapeColumn| {
+            column.hashed(Side::Remote).0 == Expr::column(&column.remote.name)
+        };
+        if !self.columns.iter().all(as_stored) {
+            return None;
+        }
+        let columns = self.columns.iter();
+        Hasher::new(columns.map(|column| (&column.remote, column.encoding)))
     }
 
     /// Returns the hash that rows of both sides are compared by.

@@ -1,4 +1,4 @@
-//! One worker per server: runs reads in the order they are asked for, while the comparison goes on.
+//! Workers per server: run reads in the order they are asked for, while the comparison goes on.
 //!
 //! Must never hand on part of an answer as the whole: a read that breaks is an error or is run again from its start.
 
@@ -6,6 +6,7 @@ use crate::connect::{LocalSession, Reader, Remote, RemoteSession, Row, Side};
 use crate::sql::Read;
 use crate::value::Cell;
 use anyhow::{Result, anyhow};
+use std::cell::Cell as Counter;
 use std::sync::mpsc;
 use std::thread::Scope;
 use std::time::{Duration, Instant};
@@ -42,6 +43,7 @@ pub(super) struct RemoteSource<'a> {
 
 impl Source for RemoteSource<'_> {
     fn rows(&mut self, step: &str, read: &Read) -> Result<Vec<Row>> {
+        self.remote.wait_while_busy(self.session)?;
         self.remote
             .run(self.session, step, |session| session.rows(read))
     }
@@ -51,6 +53,7 @@ impl Source for RemoteSource<'_> {
         read: &Read,
         on_row: &mut dyn FnMut(&[Cell]) -> Result<()>,
     ) -> Result<()> {
+        self.remote.wait_while_busy(self.session)?;
         self.session
             .stream(read, on_row)
             .map_err(|error| error.context(step.to_owned()))
@@ -95,10 +98,12 @@ const BATCHES_AHEAD: usize = 3;
 
 type Job = Box<dyn FnOnce(&mut dyn Source) + Send>;
 
-/// Hands reads to one server's thread.
+/// Hands reads to one server's threads, one for each connection. What must be read under one snapshot is asked of the
+/// first.
 pub(super) struct Worker {
     side: Side,
-    jobs: mpsc::Sender<Job>,
+    jobs: Vec<mpsc::Sender<Job>>,
+    turn: Counter<usize>,
 }
 
 /// An answer that is being waited for.
@@ -135,25 +140,46 @@ impl Batches {
 }
 
 impl Worker {
-    /// Starts the thread of a server. It ends when the worker is dropped.
+    /// Starts the threads of a server, one for each source. They end when the worker is dropped.
     pub(super) fn start<'scope, 'env>(
         scope: &'scope Scope<'scope, 'env>,
         side: Side,
-        source: &'env mut dyn Source,
+        sources: Vec<&'env mut dyn Source>,
     ) -> Self {
-        let (jobs, queue) = mpsc::channel::<Job>();
-        scope.spawn(move || {
-            for job in queue {
-                job(source);
-            }
-        });
-        Self { side, jobs }
+        let start = |source: &'env mut dyn Source| {
+            let (jobs, queue) = mpsc::channel::<Job>();
+            scope.spawn(move || {
+                for job in queue {
+                    job(source);
+                }
+            });
+            jobs
+        };
+        Self {
+            side,
+            jobs: sources.into_iter().map(start).collect(),
+            turn: Counter::new(0),
+        }
+    }
+
+    /// Returns how many reads run at the same time.
+    pub(super) fn connections(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Asks for the rows of a read of whichever connection's turn it is: only where it does not matter that another
+    /// read is under another snapshot.
+    pub(super) fn ask_any(&self, step: String, read: impl Into<Read>) -> Answer<Vec<Row>> {
+        let read = read.into();
+        let turn = self.turn.get();
+        self.turn.set((turn + 1) % self.jobs.len().max(1));
+        self.run(turn, move |source| source.rows(&step, &read))
     }
 
     /// Asks for the rows of a read.
     pub(super) fn ask(&self, step: String, read: impl Into<Read>) -> Answer<Vec<Row>> {
         let read = read.into();
-        self.run(move |source| source.rows(&step, &read))
+        self.run(0, move |source| source.rows(&step, &read))
     }
 
     /// Asks for the rows of a read as they come, in batches.
@@ -185,7 +211,7 @@ impl Worker {
                 drop(sender.send(Ok(Vec::new())));
             }
         });
-        drop(self.jobs.send(job));
+        self.send(0, job);
         Batches {
             side: self.side,
             queue,
@@ -193,13 +219,23 @@ impl Worker {
         }
     }
 
-    /// Asks for the next snapshot.
-    pub(super) fn next_snapshot(&self) -> Answer<()> {
-        self.run(|source| source.next_snapshot())
+    /// Asks every connection for its next snapshot.
+    pub(super) fn next_snapshots(&self) -> Vec<Answer<()>> {
+        (0..self.jobs.len())
+            .map(|place| self.run(place, |source| source.next_snapshot()))
+            .collect()
+    }
+
+    /// Gives a job to a connection. One whose thread has ended takes none: whoever waits for the answer is told.
+    fn send(&self, place: usize, job: Job) {
+        if let Some(jobs) = self.jobs.get(place) {
+            drop(jobs.send(job));
+        }
     }
 
     fn run<T: Send + 'static>(
         &self,
+        place: usize,
         work: impl FnOnce(&mut dyn Source) -> Result<T> + Send + 'static,
     ) -> Answer<T> {
         let (sender, result) = mpsc::channel();
@@ -209,7 +245,7 @@ impl Worker {
             // Nobody waits any more where the comparison has failed meanwhile.
             drop(sender.send((outcome, start.elapsed())));
         });
-        drop(self.jobs.send(job));
+        self.send(place, job);
         Answer {
             side: self.side,
             result,

@@ -2,7 +2,7 @@
 //! built yet.
 
 use super::rules::Patterns;
-use super::{Config, DatabaseName, Incremental, MaskKind, RemoteLimits, SnapshotScope, TableRule};
+use super::{Config, DatabaseName, Incremental, MaskKind, TableRule};
 use crate::sql::rule::{self, Clock, RuleError};
 use std::collections::BTreeMap;
 
@@ -30,8 +30,15 @@ pub(super) fn check(config: &Config) -> Result<(), String> {
         ));
     }
     let limits = &config.remote_limits;
-    if limits.connections == 0 {
-        return Err("`remote_limits.connections`: found 0, expected at least 1".into());
+    for (key, number) in [
+        ("connections", limits.connections),
+        ("max_threads_running", limits.max_threads_running),
+    ] {
+        if number == 0 {
+            return Err(format!(
+                "`remote_limits.{key}`: found 0, expected at least 1"
+            ));
+        }
     }
     for (key, span) in [
         ("chunk_time", limits.chunk_time),
@@ -75,20 +82,6 @@ pub fn unsupported_yet(config: &Config) -> Vec<String> {
             keys.push(key.to_owned());
         }
     };
-    let default = RemoteLimits::default();
-    let limits = &config.remote_limits;
-    add(
-        "`remote_limits.connections`",
-        limits.connections != default.connections,
-    );
-    add(
-        "`remote_limits.max_threads_running`",
-        limits.max_threads_running != default.max_threads_running,
-    );
-    add(
-        "`remote_limits.snapshot`: \"database\"",
-        limits.snapshot == SnapshotScope::Database,
-    );
     add(
         "`incremental.overlap`",
         config.incremental != Incremental::default(),

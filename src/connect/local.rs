@@ -127,6 +127,18 @@ impl LocalSession {
         self.patience.clone()
     }
 
+    /// Logs in once more, for work beside this session's. Foreign key checks are as they are here.
+    ///
+    /// # Errors
+    /// As for [`LocalSession::open`]; when another server answers.
+    pub fn another(&self) -> Result<Self> {
+        let mut other = Self::open(&self.settings)?;
+        login::same_as_before(&self.wire.info, &other.wire.info)?;
+        other.patience = self.patience();
+        other.foreign_key_checks(self.foreign_key_checks)?;
+        Ok(other)
+    }
+
     /// Connects again where the connection broke: with the locks that were held, and the session's settings.
     ///
     /// # Errors

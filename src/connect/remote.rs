@@ -17,8 +17,9 @@ use crate::value::Cell;
 use anyhow::{Context, Result};
 use mysql::OptsBuilder;
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Tells the user what went wrong and when it is tried again.
 pub type Notice = Arc<dyn Fn(&str) + Send + Sync>;
@@ -30,7 +31,13 @@ pub struct Remote {
     /// The login that `open` made, until the first session takes it.
     spare: Mutex<Option<Wire>>,
     delays: Delays,
-    notice: Notice,
+    /// Reading waits while the server runs more threads than this.
+    pub(super) most_threads: u64,
+    /// Sessions that may read at the same time.
+    connections: u32,
+    /// When the server was last asked how many it runs.
+    pub(super) asked: Mutex<Option<Instant>>,
+    pub(super) notice: Notice,
 }
 
 impl fmt::Debug for Remote {
@@ -95,6 +102,9 @@ impl Remote {
             spare: Mutex::new(Some(wire)),
             link,
             delays,
+            most_threads: u64::from(config.remote_limits.max_threads_running),
+            asked: Mutex::new(None),
+            connections: config.remote_limits.connections,
             notice,
         })
     }
@@ -128,6 +138,7 @@ impl Remote {
             wire,
             link: Arc::clone(&self.link),
             snapshot: false,
+            since: None,
         }
     }
 
@@ -170,6 +181,11 @@ impl Remote {
     /// Returns what the server said of itself.
     pub fn server(&self) -> &ServerInfo {
         &self.server
+    }
+
+    /// Returns how many sessions may read at the same time.
+    pub fn connections(&self) -> u32 {
+        self.connections
     }
 
     /// Returns what all sessions cost so far.
@@ -271,6 +287,7 @@ pub struct RemoteSession {
     wire: Wire,
     link: Arc<Link>,
     snapshot: bool,
+    since: Option<Instant>,
 }
 
 impl fmt::Debug for RemoteSession {
@@ -289,6 +306,7 @@ impl RemoteSession {
             .execute(session::START_SNAPSHOT)
             .context("opening a snapshot on the remote server")?;
         self.snapshot = true;
+        self.since = Some(Instant::now());
         tracing::debug!(connection = self.wire.connection_id, "snapshot opened");
         Tally::add(&self.link.tally.snapshots, 1);
         Ok(())
@@ -300,11 +318,28 @@ impl RemoteSession {
     /// As for [`RemoteSession::start_snapshot`].
     pub fn end_snapshot(&mut self) -> Result<()> {
         self.snapshot = false;
-        tracing::debug!(connection = self.wire.connection_id, "snapshot ended");
+        if let Some(since) = self.since.take() {
+            let held = since.elapsed();
+            tracing::debug!(
+                connection = self.wire.connection_id,
+                seconds = held.as_secs_f64(),
+                "snapshot ended"
+            );
+            let held = u64::try_from(held.as_millis()).unwrap_or(u64::MAX);
+            self.link
+                .tally
+                .longest_snapshot
+                .fetch_max(held, Ordering::Relaxed);
+        }
         self.wire
             .execute(session::COMMIT)
             .context("ending a snapshot on the remote server")?;
         Ok(())
+    }
+
+    /// Returns whether a snapshot is open.
+    pub fn has_snapshot(&self) -> bool {
+        self.snapshot
     }
 
     /// Ends on the server what an older session was running when it was given up, as far as that can be done.

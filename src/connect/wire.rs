@@ -29,6 +29,8 @@ pub struct Counters {
     pub queries: u64,
     /// Snapshots opened.
     pub snapshots: u64,
+    /// How long the longest of them was held, in milliseconds.
+    pub longest_snapshot: u64,
 }
 
 #[derive(Debug, Default)]
@@ -37,6 +39,7 @@ pub(super) struct Tally {
     pub(super) bytes_received: AtomicU64,
     pub(super) queries: AtomicU64,
     pub(super) snapshots: AtomicU64,
+    pub(super) longest_snapshot: AtomicU64,
 }
 
 impl Tally {
@@ -47,6 +50,7 @@ impl Tally {
             bytes_received: get(&self.bytes_received),
             queries: get(&self.queries),
             snapshots: get(&self.snapshots),
+            longest_snapshot: get(&self.longest_snapshot),
         }
     }
     pub(super) fn add(counter: &AtomicU64, amount: u64) {

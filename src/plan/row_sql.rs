@@ -3,6 +3,7 @@
 //! Pure. Must never name a column that is not in the plan's shape or the table's model, and must never write a value
 //! other than through the [`Literal`] it is handed.
 
+use crate::read::encode;
 use crate::schema::table::TypeClass;
 use crate::schema::{Column, ObjectName, Table};
 use crate::sql::{ident, ident_list, qualified};
@@ -117,15 +118,7 @@ pub fn insert(
         .map(String::as_str)
         .filter(|name| !extras.is_generated(name))
         .collect();
-    let names = columns
-        .iter()
-        .copied()
-        .chain(extras.required.iter().map(|(name, _)| name.as_str()));
-    let mut out = format!(
-        "INSERT INTO {} ({}) VALUES\n",
-        qualified(table),
-        ident_list(names)
-    );
+    let mut out = insert_head(table, &columns, extras);
     for (position, row) in rows.iter().enumerate() {
         if position > 0 {
             out.push_str(",\n");
@@ -133,6 +126,95 @@ pub fn insert(
         out.push_str(&tuple(table, &columns, extras, row, literal)?);
     }
     Ok(out)
+}
+
+fn insert_head(table: &ObjectName, columns: &[&str], extras: &Extras) -> String {
+    let required = extras.required.iter().map(|(name, _)| name.as_str());
+    format!(
+        "INSERT INTO {} ({}) VALUES\n",
+        qualified(table),
+        ident_list(columns.iter().copied().chain(required))
+    )
+}
+
+/// Makes INSERTs out of very many rows, each written as it comes: the same text as [`insert`] returns.
+#[derive(Debug)]
+pub struct Inserter<'t> {
+    /// The columns that are written, each with its place in a row.
+    columns: Vec<(usize, &'t Column)>,
+    head: String,
+    /// What columns that only local has are given, behind each row's values.
+    tail: String,
+    sql: String,
+    rows: u64,
+}
+
+impl<'t> Inserter<'t> {
+    /// Makes INSERTs into a table whose columns stand in the order of the rows' values.
+    pub fn new(table: &ObjectName, columns: &[&'t Column], extras: &Extras) -> Self {
+        let columns: Vec<(usize, &Column)> = columns
+            .iter()
+            .copied()
+            .enumerate()
+            .filter(|(_, column)| !extras.is_generated(&column.name))
+            .collect();
+        let names: Vec<&str> = columns
+            .iter()
+            .map(|(_, column)| column.name.as_str())
+            .collect();
+        let mut tail = String::new();
+        for (_, default) in &extras.required {
+            tail.push_str(", ");
+            tail.push_str(default);
+        }
+        Self {
+            head: insert_head(table, &names, extras),
+            columns,
+            tail,
+            sql: String::new(),
+            rows: 0,
+        }
+    }
+
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// When a value cannot be written, or the row has other columns.
+    pub fn push(&mut self, values: &[Value]) -> Result<()> {
+        self.sql
+            .push_str(if self.rows == 0 { &self.head } else { ",\n" });
+        self.rows += 1;
+        self.sql.push('(');
+        for (written, (place, column)) in self.columns.iter().enumerate() {
+            if written > 0 {
+                self.sql.push_str(", ");
+            }
+            let value = values
+                .get(*place)
+                .with_context(|| format!("a row has no value for column `{}`", column.name))?;
+            encode::write_literal(&mut self.sql, column, value)?;
+        }
+        self.sql.push_str(&self.tail);
+        self.sql.push(')');
+        Ok(())
+    }
+
+    /// Returns the number of rows in the statement so far.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Returns the bytes of the statement so far.
+    pub fn bytes(&self) -> usize {
+        self.sql.len()
+    }
+
+    /// Ends the statement and returns it with its number of rows; `None` where it has none.
+    pub fn take(&mut self) -> Option<(String, u64)> {
+        let rows = std::mem::take(&mut self.rows);
+        let next = String::with_capacity(self.sql.len() + self.sql.len() / 16);
+        (rows > 0).then(|| (std::mem::replace(&mut self.sql, next), rows))
+    }
 }
 
 fn tuple(
@@ -278,6 +360,56 @@ mod tests {
         (2, NULL, '')
         "
         );
+    }
+
+    #[test]
+    fn many_rows_are_written_as_few_are() {
+        let text = "CREATE TABLE `a``b; -- ` (\n  `id` int NOT NULL,\n  `sum` int GENERATED ALWAYS AS (`id` * 2) VIRTUAL,\n  \
+                    `name` varchar(9) DEFAULT NULL,\n  `rate` double DEFAULT NULL\n) ENGINE=InnoDB";
+        let model = crate::schema::parse::table(text).unwrap();
+        let extras = Extras {
+            required: vec![("legacy".into(), "''".into())],
+            ..Extras::of(&model, &["id", "name", "rate"])
+        };
+        let rows = [
+            [
+                Value::Integer(1),
+                Value::Integer(2),
+                Value::Text("o'\\x".into()),
+                Value::Text("0.5".into()),
+            ],
+            [
+                Value::Integer(2),
+                Value::Null,
+                Value::Null,
+                Value::Integer(7),
+            ],
+        ];
+        let columns: Vec<&Column> = model.columns.iter().collect();
+        let mut inserter = Inserter::new(&table(), &columns, &extras);
+        assert_eq!(inserter.take(), None);
+        for row in &rows {
+            inserter.push(row).unwrap();
+        }
+        let named: Vec<Values> = rows
+            .iter()
+            .map(|row| {
+                let names = columns.iter().map(|column| column.name.clone());
+                names.zip(row.iter().cloned()).collect()
+            })
+            .collect();
+        let literal =
+            |name: &str, value: &Value| encode::literal(model.column(name).unwrap(), value);
+        let few = insert(
+            &table(),
+            &extras,
+            &named.iter().collect::<Vec<_>>(),
+            &literal,
+        )
+        .unwrap();
+        assert_eq!(inserter.take(), Some((few, 2)));
+        assert_eq!(inserter.rows(), 0);
+        assert!(inserter.push(&rows[0][..2]).is_err());
     }
 
     #[test]

@@ -13,7 +13,6 @@ pub use expr::{Expr, Function};
 pub use read::{Read, Select};
 
 use crate::schema::ObjectName;
-use crate::value::to_hex;
 
 /// Returns an identifier in backticks, safe for any name a server can hold.
 pub fn ident(name: &str) -> String {
@@ -42,16 +41,45 @@ pub fn ident_list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 /// Returns text as a string literal that means the same under every `sql_mode` and connection character set of
 /// utf8mb4: quotes are doubled; text with a backslash or a control character goes as hex.
 pub fn string(text: &str) -> String {
-    if text
-        .chars()
-        .any(|character| character == '\\' || character.is_control())
-    {
-        return format!("_utf8mb4 X'{}'", to_hex(text.as_bytes()));
+    let mut out = String::with_capacity(text.len() + 2);
+    write_string(&mut out, text);
+    out
+}
+
+/// Writes text as [`string`] returns it.
+pub(crate) fn write_string(out: &mut String, text: &str) {
+    // Most text is plain ASCII, which bytes alone can tell.
+    let plain = |byte: u8| (0x20..0x7f).contains(&byte) && byte != b'\\';
+    let is_plain = text.bytes().all(plain)
+        || !text
+            .chars()
+            .any(|character| character == '\\' || character.is_control());
+    if !is_plain {
+        out.push_str("_utf8mb4 X'");
+        crate::value::write_hex(out, text.as_bytes());
+        out.push('\'');
+        return;
     }
-    format!("'{}'", text.replace('\'', "''"))
+    out.push('\'');
+    for (place, part) in text.split('\'').enumerate() {
+        if place > 0 {
+            out.push_str("''");
+        }
+        out.push_str(part);
+    }
+    out.push('\'');
 }
 
 /// Returns bytes as a binary literal.
 pub fn bytes(bytes: &[u8]) -> String {
-    format!("X'{}'", to_hex(bytes))
+    let mut out = String::with_capacity(bytes.len() * 2 + 3);
+    write_bytes(&mut out, bytes);
+    out
+}
+
+/// Writes bytes as [`bytes`] returns them.
+pub(crate) fn write_bytes(out: &mut String, bytes: &[u8]) {
+    out.push_str("X'");
+    crate::value::write_hex(out, bytes);
+    out.push('\'');
 }

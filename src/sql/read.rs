@@ -16,6 +16,8 @@ use std::fmt::Write as _;
 pub enum Read {
     /// A SELECT over one table.
     Select(Select),
+    /// A SELECT over one table each, in one send; one result set each.
+    Selects(Vec<Select>),
     /// `SHOW CREATE TABLE` of each table, in one send; one result set each.
     ShowCreateTables(Vec<ObjectName>),
     /// `SHOW CREATE VIEW|TRIGGER|PROCEDURE|FUNCTION|EVENT` of each object, in one send; one result set each.
@@ -207,6 +209,7 @@ impl Read {
     pub fn sql(&self) -> String {
         match self {
             Self::Select(select) => select.sql(),
+            Self::Selects(selects) => join(selects.iter().map(Select::sql)),
             Self::ShowCreateTables(tables) => join(
                 tables
                     .iter()
@@ -230,6 +233,7 @@ impl Read {
     /// Returns how many result sets the send answers with.
     pub fn result_sets(&self) -> usize {
         match self {
+            Self::Selects(selects) => selects.len(),
             Self::ShowCreateTables(tables) => tables.len(),
             Self::ShowCreateObjects(objects) => objects.len(),
             Self::Survey(_) => SURVEY.len(),

@@ -4,6 +4,7 @@
 mod drift;
 mod hostile;
 mod killed;
+mod load;
 
 use crate::sandbox::Vendor;
 use crate::sandbox::case::Case;

@@ -5,6 +5,7 @@ mod by_hand;
 mod decisions;
 mod freshness;
 mod interrupted;
+mod manners;
 mod plan_files;
 mod planning;
 

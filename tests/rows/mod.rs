@@ -3,6 +3,7 @@
 
 mod brute;
 mod comparison;
+mod hashes;
 mod keys;
 mod random;
 mod server;

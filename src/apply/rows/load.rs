@@ -1,11 +1,12 @@
 //! Inserts many rows fast: in larger transactions, first as if none of them were there.
 //!
-//! The key is unique on local, so a row that is there already makes the INSERT fail; the transaction is rolled back and
-//! its rows go one by one past what local has. The next statements are made while the server is at work. Must never
-//! commit rows that were not read back as the plan has them.
+//! An empty table is filled over several connections ([`super::fill`]). Otherwise the key is unique on local, so a row that
+//! is there already makes the INSERT fail; the transaction is rolled back and its rows go one by one past what local has.
+//! The next statements are made while the server is at work. Must never commit rows that were not read back as the
+//! plan has them.
 
-use super::verify::{checksum_of_rows, needs_lenient_mode, verify_span};
-use super::{BATCH_BYTES, BATCH_ROWS, Progress, Run, describe, transaction, weight};
+use super::verify::{Stretch, checksum_of_rows, needs_lenient_mode, stands, verify_span};
+use super::{BATCH_BYTES, BATCH_ROWS, Progress, Run, describe, fill, transaction, weight};
 use crate::apply::approved::ApprovedPlan;
 use crate::apply::table::Target;
 use crate::apply::undo::{self, Record};
@@ -14,6 +15,7 @@ use crate::plan::{Entry, PlanRow, payload};
 use crate::retry::broke;
 use crate::value::Value;
 use anyhow::{Context as _, Result, bail};
+use std::collections::BTreeMap;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 /// Rows of one transaction at most.
@@ -30,35 +32,83 @@ struct Load {
     lenient: bool,
 }
 
+/// Row numbers in stretches, first to last.
+pub(super) type RowRanges = BTreeMap<u64, u64>;
+
+/// Adds a stretch, joined with its neighbours.
+pub(super) fn add_to_ranges(ranges: &mut RowRanges, (mut from, mut to): (u64, u64)) {
+    if let Some((before, end)) = ranges.range(..from).next_back()
+        && end + 1 >= from
+    {
+        (from, to) = (*before, to.max(*end));
+    }
+    if let Some(end) = ranges.remove(&(to + 1)) {
+        to = end;
+    }
+    ranges.insert(from, to);
+}
+
+fn is_within(ranges: &RowRanges, number: u64) -> bool {
+    ranges
+        .range(..=number)
+        .next_back()
+        .is_some_and(|(_, to)| number <= *to)
+}
+
 /// Executes an entry of rows to insert.
 ///
 /// # Errors
 /// What stops the entry: the last transaction does not stand, those before it do.
 pub(super) fn run(run: &mut Run<'_>, entry: &Entry, target: &Target<'_>) -> Result<Progress> {
+    let committed = fill::fill(run, entry, target)?;
+    let mut progress = Progress {
+        changed: run.stand,
+        ..Progress::default()
+    };
+    let all = committed.first_key_value() == Some((&1, &entry.count.unwrap_or(0)));
+    if all || run.stop()? {
+        return Ok(progress);
+    }
+    rest(run, entry, target, &committed, &mut progress)?;
+    Ok(progress)
+}
+
+/// Inserts the rows that are not committed yet, transaction after transaction.
+fn rest(
+    run: &mut Run<'_>,
+    entry: &Entry,
+    target: &Target<'_>,
+    committed: &RowRanges,
+    progress: &mut Progress,
+) -> Result<()> {
     let approved = run.approved;
     std::thread::scope(|scope| {
         let (sender, loads) = sync_channel(2);
         scope.spawn(move || {
-            if let Err(error) = prepare(approved, entry, target, &sender) {
+            if let Err(error) = prepare(approved, entry, target, committed, &sender) {
                 // The receiver has gone where the run has ended already.
                 drop(sender.send(Err(error)));
             }
         });
-        let mut progress = Progress::default();
         let mut careful = false;
         for load in loads {
             let load = load?;
-            if careful || !insert(run, entry, target, &load, &mut progress)? {
-                let before = progress.clone();
-                one_by_one(run, entry, target, &load.rows, &mut progress)?;
+            if careful || !insert(run, entry, target, &load, progress)? {
+                let before = progress.already;
+                if is_there(run, target, &load)? {
+                    progress.already += load.rows.len() as u64;
+                } else {
+                    one_by_one(run, entry, target, &load.rows, progress)?;
+                }
                 // An apply that is run again finds its rows there, transaction after transaction.
-                careful = progress.already > before.already;
+                careful = progress.already > before;
             }
+            crate::progress::add(load.rows.len() as u64);
             if run.stop()? {
                 break;
             }
         }
-        Ok(progress)
+        Ok(())
     })
 }
 
@@ -67,13 +117,14 @@ fn prepare(
     approved: &ApprovedPlan,
     entry: &Entry,
     target: &Target<'_>,
+    committed: &RowRanges,
     sender: &SyncSender<Result<Load>>,
 ) -> Result<()> {
     let mut rows = Vec::new();
     let mut bytes = 0;
     for row in payload::rows(entry, &approved.plan().id, approved.path())? {
         let row = row?;
-        if !approved.wants_row(entry, &row) {
+        if !approved.wants_row(entry, &row) || is_within(committed, row.row) {
             continue;
         }
         bytes += weight(&row);
@@ -173,6 +224,14 @@ fn insert(
     }
 }
 
+/// Whether all rows are there as the plan has them, as one query tells.
+fn is_there(run: &mut Run<'_>, target: &Target<'_>, load: &Load) -> Result<bool> {
+    let Some(stretch) = Stretch::of(&load.rows, load.checksum) else {
+        return Ok(false);
+    };
+    stands(run.local, target, &stretch)
+}
+
 fn one_by_one(
     run: &mut Run<'_>,
     entry: &Entry,
@@ -195,6 +254,18 @@ mod tests {
             "row": number, "values": { "a": "x".repeat(bytes) },
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn stretches_join_in_whatever_order_they_come() {
+        let mut found = RowRanges::new();
+        for stretch in [(5, 6), (1, 2), (9, 9), (3, 4), (7, 8)] {
+            add_to_ranges(&mut found, stretch);
+        }
+        assert_eq!(found, RowRanges::from([(1, 9)]));
+        add_to_ranges(&mut found, (11, 12));
+        assert!(is_within(&found, 9) && is_within(&found, 11));
+        assert!(!is_within(&found, 10) && !is_within(&found, 13) && !is_within(&found, 0));
     }
 
     #[test]

@@ -3,11 +3,14 @@
 //! Must never change a row that is not what the plan saw, never let a batch stand half, and never use REPLACE or ON
 //! DUPLICATE KEY UPDATE (they delete or change other rows: FACTS.md, section 5).
 
+mod fill;
 mod find;
 mod load;
 mod swap;
 mod verify;
 mod write;
+
+pub(super) use verify::hash_bits;
 
 use super::approved::ApprovedPlan;
 use super::foreign::{self, Key};
@@ -97,8 +100,7 @@ impl Run<'_> {
 
     /// Whether the server takes a statement of this size.
     fn fits(&self, sql: &str) -> bool {
-        // A packet has a byte for the command, and some room is left to be sure.
-        sql.len() as u64 + 64 <= self.local.server().max_packet
+        fits(self.local.server().max_packet, sql)
     }
 
     fn too_large(&self, sql: &str) -> String {
@@ -108,6 +110,12 @@ impl Run<'_> {
             self.local.server().max_packet
         )
     }
+}
+
+/// Whether a server with this `max_allowed_packet` takes a statement.
+fn fits(max_packet: u64, sql: &str) -> bool {
+    // A packet has a byte for the command, and some room is left to be sure.
+    sql.len() as u64 + 64 <= max_packet
 }
 
 /// Executes an entry of rows with a key.
@@ -135,6 +143,7 @@ pub(super) fn run(run: &mut Run<'_>, entry: &Entry, target: &Target<'_>) -> Resu
         batch.push(row);
         if batch.len() >= BATCH_ROWS || bytes >= BATCH_BYTES {
             self::batch(run, entry, target, &batch, &mut progress, &mut swaps)?;
+            crate::progress::add(batch.len() as u64);
             batch.clear();
             bytes = 0;
             if run.stop()? {

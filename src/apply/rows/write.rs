@@ -7,11 +7,16 @@ use super::{Progress, Run, concerns_a_row, in_words};
 use crate::apply::foreign::{self, Key};
 use crate::apply::table::{Found, Target};
 use crate::apply::undo::{self, Journal, Record};
-use crate::connect::server_code;
+use crate::connect::{FailedStatement, Reader as _, server_code};
 use crate::plan::row_sql::{self, Values};
 use crate::plan::{Entry, Kind, PlanRow};
 use crate::value::Value;
 use anyhow::{Result, bail};
+
+/// UPDATEs of one send at most.
+const SENT_STATEMENTS: usize = 200;
+/// Bytes of one send at most.
+const SENT_BYTES: u64 = 1 << 20;
 
 pub(super) fn write(
     run: &mut Run<'_>,
@@ -121,6 +126,7 @@ fn update<'r>(
     written: &mut Vec<&'r PlanRow>,
 ) -> Result<()> {
     let literal = |name: &str, value: &Value| target.literal(name, value);
+    let mut statements: Vec<(&PlanRow, String)> = Vec::new();
     for (row, found) in todo {
         if let Some(found) = found
             && let Some(why) = cascade(run, target, row, found)?
@@ -137,19 +143,64 @@ fn update<'r>(
             progress.leave(row, &run.too_large(&sql));
             continue;
         }
-        match run.local.execute(&sql) {
-            Ok(_) => written.push(row),
+        statements.push((row, sql));
+    }
+    let mut rest = statements.as_slice();
+    while !rest.is_empty() {
+        let together = sent_together(rest, run.local.server().max_packet);
+        let sql: Vec<&str> = rest[..together]
+            .iter()
+            .map(|(_, sql)| sql.as_str())
+            .collect();
+        let failed = match run.local.execute(&sql.join(";\n")) {
+            Ok(_) => None,
+            Err(error) => match failed_statement(&error, together) {
+                Some(place) => Some((place, error)),
+                None => return Err(error),
+            },
+        };
+        let done = failed.as_ref().map_or(together, |(place, _)| *place);
+        written.extend(rest[..done].iter().map(|(row, _)| *row));
+        rest = &rest[done..];
+        let (Some((_, error)), Some((row, _))) = (failed, rest.first()) else {
+            continue;
+        };
+        if matches!(server_code(&error), Some(1062 | 1169)) {
             // Another row may hold the value only until its own update: see `swap`.
-            Err(error) if matches!(server_code(&error), Some(1062 | 1169)) => {
-                collided.push((*row).clone());
-            }
-            Err(error) if concerns_a_row(&error) && !run.shared => {
-                progress.leave(row, &in_words(&error));
-            }
-            Err(error) => return Err(error),
+            collided.push((*row).clone());
+        } else if concerns_a_row(&error) && !run.shared {
+            progress.leave(row, &in_words(&error));
+        } else {
+            return Err(error);
         }
+        rest = &rest[1..];
     }
     Ok(())
+}
+
+/// How many statements go in one send.
+fn sent_together(statements: &[(&PlanRow, String)], max_packet: u64) -> usize {
+    let most = max_packet.min(SENT_BYTES);
+    let mut bytes = 64;
+    let fitting = statements
+        .iter()
+        .take(SENT_STATEMENTS)
+        .take_while(|(_, sql)| {
+            bytes += sql.len() as u64 + 2;
+            bytes <= most
+        });
+    fitting.count().max(1)
+}
+
+/// The place of the statement that failed in its send, where that is told: those before it stand in the transaction.
+fn failed_statement(error: &anyhow::Error, together: usize) -> Option<usize> {
+    if together == 1 {
+        return Some(0);
+    }
+    let failed = crate::refusal::find::<FailedStatement>(error)?;
+    (1..=together)
+        .contains(&failed.number)
+        .then(|| failed.number - 1)
 }
 
 fn delete(

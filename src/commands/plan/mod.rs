@@ -9,11 +9,12 @@ mod rules;
 mod schema;
 mod survey;
 
+use super::bars::Bars;
 use super::{Context, setup};
 use crate::cli::{CompareArgs, PlanArgs};
 use crate::compare;
-use crate::config::Config;
-use crate::connect::{Counters, Reader};
+use crate::config::{Config, SnapshotScope};
+use crate::connect::{Counters, Reader, RemoteSession};
 use crate::plan::assemble::{self, Findings, Header};
 use crate::plan::link::Reference;
 use crate::plan::payload::PayloadFolder;
@@ -27,6 +28,7 @@ use anyhow::Result;
 use rows::Compared;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 use survey::{Pair, Sides};
 use time::format_description::well_known::Rfc3339;
 
@@ -41,6 +43,12 @@ pub(super) struct Written {
     pub(super) path: PathBuf,
     /// What reading production cost.
     pub(super) counters: Counters,
+    /// Whether all rows were read under one snapshot.
+    pub(super) one_snapshot: bool,
+    /// Rows that were compared.
+    pub(super) scanned: u64,
+    /// How long it took to make, in seconds.
+    pub(super) seconds: f64,
 }
 
 /// Runs the command.
@@ -76,6 +84,7 @@ pub(super) fn make(
     approve_full: bool,
     context: &mut Context<'_>,
 ) -> Result<Written> {
+    let started = Instant::now();
     let earlier = decisions_from
         .map(|path| Ok::<_, anyhow::Error>((file::read(path)?, path)))
         .transpose()?;
@@ -111,6 +120,13 @@ pub(super) fn make(
     };
     survey::note_unsupported(&pairs, &mut findings.unsupported);
 
+    let one_snapshot = config.remote_limits.snapshot == SnapshotScope::Database && with_data;
+    if one_snapshot {
+        findings
+            .warnings
+            .push(open_one_snapshot(&mut sides)?.to_owned());
+    }
+    let bars = Bars::show(context);
     let mut work = Work {
         config,
         sides: &mut sides,
@@ -119,7 +135,12 @@ pub(super) fn make(
         rules: &rules,
     };
     let mut compared = work.tables(&pairs, &mut selection, (with_schema, with_data), context)?;
-    let snapshots = compared.values().map(|table| table.snapshots).sum();
+    drop(bars);
+    let scanned = compared.values().map(|table| table.scanned).sum();
+    let snapshots = match end_one_snapshot(&mut sides, &mut findings) {
+        Some(snapshots) => snapshots,
+        None => compared.values().map(|table| table.snapshots).sum(),
+    };
     context.progress.tables.extend(reached(&pairs, &compared));
     for table in compared.values_mut() {
         findings.entries.append(&mut table.entries);
@@ -153,9 +174,35 @@ pub(super) fn make(
         .clone()
         .unwrap_or_else(|| file::path_in(&directory, &plan));
     context.at("writing the plan");
+    save(folder, &path, &plan)?;
+    Ok(Written {
+        plan,
+        path,
+        counters: sides.remote.counters(),
+        scanned,
+        one_snapshot,
+        seconds: started.elapsed().as_secs_f64(),
+    })
+}
+
+/// Opens the snapshot that all rows are read under; returns what the user should know of it.
+fn open_one_snapshot(sides: &mut Sides) -> Result<&'static str> {
+    let step = "opening the one snapshot for everything on the remote server";
+    let Sides {
+        remote, session, ..
+    } = sides;
+    remote.run(session, step, RemoteSession::start_snapshot)?;
+    Ok(
+        "all rows were read under one snapshot (remote_limits.snapshot: \"database\"): while it is held, a change of a \
+         table's schema on production waits, and its old row versions are kept",
+    )
+}
+
+/// Writes the plan with its payloads.
+fn save(folder: PayloadFolder, path: &Path, plan: &Plan) -> Result<()> {
     // The payloads first: a plan file never stands there without them.
     folder.publish(&plan.id)?;
-    file::write(&path, &plan)?;
+    file::write(path, plan)?;
     let (schema, rows) = (&plan.summary.schema, &plan.summary.rows);
     tracing::info!(
         phase = "writing the plan",
@@ -166,11 +213,23 @@ pub(super) fn make(
         rows = rows.insert + rows.update + rows.delete,
         "plan written"
     );
-    Ok(Written {
-        plan,
-        path,
-        counters: sides.remote.counters(),
-    })
+    Ok(())
+}
+
+/// Ends the snapshot that all rows were read under, where there is one; returns how many it took.
+fn end_one_snapshot(sides: &mut Sides, findings: &mut Findings) -> Option<u64> {
+    if !sides.session.has_snapshot() {
+        return None;
+    }
+    // The rows are read: a connection that breaks only now harms nothing.
+    drop(sides.session.end_snapshot());
+    let snapshots = sides.remote.counters().snapshots;
+    if snapshots > 1 {
+        findings.warnings.push(format!(
+            "the connection to production broke in between: the rows were read under {snapshots} snapshots instead of one"
+        ));
+    }
+    Some(snapshots)
 }
 
 /// What finding the differences of tables works with.
@@ -210,11 +269,7 @@ impl Work<'_> {
             rows::compare_all(&chosen, &mut self.task(with_schema), &mut unsupported)?;
         if let Some(changes) = changes {
             context.at("proving the changes");
-            let has_row_entries = |name: &ObjectName| {
-                compared
-                    .get(name)
-                    .is_some_and(|table: &Compared| !table.entries.is_empty())
-            };
+            let rows = |name: &ObjectName| compared.get(name).map_or(0, Compared::rows);
             let looked = obstacles::look(
                 &changes,
                 pairs,
@@ -223,7 +278,7 @@ impl Work<'_> {
                 self.folder,
                 self.sides,
             )?;
-            let made = schema::tables(changes, &has_row_entries, &looked, self.sides)?;
+            let made = schema::tables(changes, &rows, &looked, self.sides)?;
             rows::without_schema(&chosen, &made.stuck, &mut compared, &mut self.task(false))?;
             self.findings.entries.extend(made.entries);
             unsupported.extend(made.stuck);

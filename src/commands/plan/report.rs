@@ -6,9 +6,11 @@ use super::Written;
 use crate::cli::CompareArgs;
 use crate::commands::Context;
 use crate::plan::Strategy;
+use crate::progress;
 use crate::render::{View, escape, text};
 use anyhow::Result;
 use serde_json::{Value as Json, json};
+use std::time::Duration;
 
 /// Prints a plan that was just written.
 ///
@@ -50,12 +52,27 @@ pub(in crate::commands) fn print(
             written.plan.tables.len()
         )?;
     }
-    if context.verbosity > 0 {
+    if context.verbosity >= 0 {
         let cost = written.counters;
         writeln!(
             context.err,
-            "Read from production: {} bytes in {} round trips, {} queries, {} snapshots",
-            cost.bytes_received, cost.round_trips, cost.queries, cost.snapshots
+            "Compared {}.",
+            progress::figures(written.scanned, Duration::from_secs_f64(written.seconds))
+        )?;
+        #[allow(clippy::cast_precision_loss, reason = "seconds for reading")]
+        let held = cost.longest_snapshot as f64 / 1000.0;
+        writeln!(
+            context.err,
+            "Read from production: {} bytes in {} round trips, {} queries; {} snapshots, {} held for {held:.1} s",
+            cost.bytes_received,
+            cost.round_trips,
+            cost.queries,
+            cost.snapshots,
+            if written.one_snapshot {
+                "the one"
+            } else {
+                "the longest"
+            }
         )?;
     }
     Ok(())
@@ -74,6 +91,9 @@ fn print_json(written: &Written, context: &mut Context<'_>) -> Result<()> {
                 "round_trips": cost.round_trips,
                 "queries": cost.queries,
                 "snapshots": cost.snapshots,
+                "longest_snapshot_ms": cost.longest_snapshot,
+                "rows_scanned": written.scanned,
+                "seconds": written.seconds,
             }),
         );
     }

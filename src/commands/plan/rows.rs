@@ -5,7 +5,7 @@
 use super::super::Context;
 use super::survey::{Pair, Sides};
 use crate::compare::{self, RuleUnfit, TableTask};
-use crate::config::Config;
+use crate::config::{Config, SnapshotScope};
 use crate::connect::{Reader, server_code};
 use crate::interrupt;
 use crate::plan::assemble;
@@ -15,6 +15,7 @@ use crate::plan::row_entries;
 use crate::plan::scope::{Named, Selection};
 use crate::plan::strategy::{self, Choice, Facts};
 use crate::plan::{Entry, Strategy};
+use crate::progress;
 use crate::read::rules::RowRules;
 use crate::refusal::find;
 use crate::schema::{ObjectName, Table, Unsupported};
@@ -22,6 +23,9 @@ use anyhow::Result;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+/// Tables of at most so many rows and bytes (as the server guesses) are looked at together first.
+const SMALL_ROWS: u64 = 20_000;
+const SMALL_BYTES: u64 = 8 << 20;
 /// How long one snapshot of a table is held at most.
 const SNAPSHOT_TIME: Duration = Duration::from_secs(60);
 
@@ -34,6 +38,18 @@ pub(super) struct Compared {
     pub(super) entries: Vec<Entry>,
     /// Snapshots the remote was read under.
     pub(super) snapshots: u64,
+    /// Rows that were compared: those of the side that has more.
+    pub(super) scanned: u64,
+}
+
+impl Compared {
+    /// Returns how many rows the entries are about.
+    pub(super) fn rows(&self) -> u64 {
+        self.entries
+            .iter()
+            .map(|entry| entry.count.unwrap_or(entry.rows.len() as u64))
+            .sum()
+    }
 }
 
 /// One table in scope.
@@ -157,6 +173,36 @@ pub(super) fn choose_or_ask<'a>(
     choose(tables, selection, config, sides)
 }
 
+/// Returns what is to be compared of a table.
+fn task_of<'t>(
+    table: &Candidate<'t>,
+    config: &Config,
+    schema: bool,
+    sides: &Sides,
+    rules: &'t BTreeMap<ObjectName, RowRules>,
+) -> TableTask<'t> {
+    let remote_name = table.pair.remote_name(table.name);
+    let info = table.pair.remote.tables.get(table.name);
+    let limits = &config.remote_limits;
+    TableTask {
+        local_name: table.pair.local_name(table.name),
+        remote: table.remote,
+        local: table.local,
+        estimated_rows: info.map_or(0, |info| info.estimated_rows),
+        estimated_bytes: info.map_or(0, |info| info.data_bytes),
+        chunk_time: limits.chunk_time.0,
+        snapshot_time: match limits.snapshot {
+            SnapshotScope::Table => SNAPSHOT_TIME,
+            SnapshotScope::Database => Duration::MAX,
+        },
+        keep_local: config.rule_for(&remote_name).keep_local,
+        data_only: !schema,
+        same_server_kind: sides.remote.server().vendor == sides.local.server().vendor,
+        rules: rules.get(&remote_name),
+        remote_name,
+    }
+}
+
 /// Returns what became of a table whose comparison failed because it was altered or dropped meanwhile: it is
 /// unsupported in this plan, and the others go on.
 ///
@@ -167,6 +213,16 @@ fn changed_meanwhile(table: &ObjectName, error: anyhow::Error) -> Result<Unsuppo
         return Ok(Unsupported {
             object: table.to_string(),
             reason: unfit.to_string(),
+        });
+    }
+    if matches!(server_code(&error), Some(3024 | 1969)) {
+        return Ok(Unsupported {
+            object: table.to_string(),
+            reason: format!(
+                "a statement over the table ran into remote_limits.max_execution_time ({error:#}). A table whose key both \
+                 servers do not keep in one order, or that has none, is read in one statement: raise the limit, restrict \
+                 the table with a `where` rule, or give it a primary key"
+            ),
         });
     }
     // No such table, column or index; "table definition has changed" under a snapshot.
@@ -206,14 +262,25 @@ pub(super) fn compare_all(
     unsupported: &mut Vec<Unsupported>,
 ) -> Result<BTreeMap<ObjectName, Compared>> {
     let mut compared = BTreeMap::new();
+    let compared_ones = chosen
+        .iter()
+        .filter(|(_, choice)| choice.strategy != Strategy::Skipped);
+    let rows = compared_ones.filter_map(|(table, _)| table.pair.remote.tables.get(table.name));
+    progress::expect(rows.map(|info| info.estimated_rows).sum());
+    let mut known = unchanged(chosen, task)?;
     for (table, choice) in chosen {
         let name = table.pair.local_name(table.name);
+        if let Some(found) = known.remove(&name) {
+            progress::add(found.scanned);
+            compared.insert(name, found);
+            continue;
+        }
         if choice.strategy == Strategy::Skipped {
             let skipped = Compared {
                 choice: choice.clone(),
                 entries: Vec::new(),
-
                 snapshots: 0,
+                scanned: 0,
             };
             compared.insert(name, skipped);
             continue;
@@ -256,9 +323,64 @@ pub(super) fn without_schema(
     Ok(())
 }
 
+/// Looks at all small tables together: those without a change, with what is known of them.
+fn unchanged(
+    chosen: &[(Candidate<'_>, Choice)],
+    work: &mut Task<'_>,
+) -> Result<BTreeMap<ObjectName, Compared>> {
+    let small: Vec<&(Candidate<'_>, Choice)> = chosen
+        .iter()
+        .filter(|(table, choice)| {
+            let info = table.pair.remote.tables.get(table.name);
+            let rule = work.config.rule_for(&table.pair.remote_name(table.name));
+            choice.strategy == Strategy::Full
+                && table.local.is_some()
+                && rule.filter.is_none()
+                && rule.mask.is_empty()
+                && info.is_some_and(|info| {
+                    info.estimated_rows <= SMALL_ROWS && info.data_bytes <= SMALL_BYTES
+                })
+        })
+        .collect();
+    if small.len() < 2 {
+        return Ok(BTreeMap::new());
+    }
+    let tasks: Vec<TableTask<'_>> = small
+        .iter()
+        .map(|(table, _)| task_of(table, work.config, work.schema, work.sides, work.rules))
+        .collect();
+    let Sides {
+        remote,
+        session,
+        local,
+        ..
+    } = &mut *work.sides;
+    let found = compare::unchanged(&tasks, remote, session, local)?;
+    // One snapshot for all of them.
+    let mut counted = false;
+    Ok(small
+        .iter()
+        .zip(found)
+        .filter_map(|((table, choice), found)| {
+            let found = found?;
+            let compared = Compared {
+                choice: Choice {
+                    strategy: choice.strategy,
+                    exactness: found.exactness,
+                },
+                entries: Vec::new(),
+                snapshots: u64::from(!std::mem::replace(&mut counted, true)),
+                scanned: found.rows,
+            };
+            Some((table.pair.local_name(table.name), compared))
+        })
+        .collect())
+}
+
 /// Compares one table.
 fn compare(table: &Candidate<'_>, choice: &Choice, work: &mut Task<'_>) -> Result<Compared> {
     interrupt::check()?;
+    let started = Instant::now();
     let Task {
         config,
         schema,
@@ -266,26 +388,15 @@ fn compare(table: &Candidate<'_>, choice: &Choice, work: &mut Task<'_>) -> Resul
         folder,
         rules,
     } = work;
-    let remote_name = table.pair.remote_name(table.name);
     let local_name = table.pair.local_name(table.name);
-    let info = table.pair.remote.tables.get(table.name);
-    let task = TableTask {
-        remote_name: remote_name.clone(),
-        local_name: local_name.clone(),
-        remote: table.remote,
-        local: table.local,
-        estimated_rows: info.map_or(0, |info| info.estimated_rows),
-        estimated_bytes: info.map_or(0, |info| info.data_bytes),
-        chunk_time: config.remote_limits.chunk_time.0,
-        snapshot_time: SNAPSHOT_TIME,
-        keep_local: config.rule_for(&remote_name).keep_local,
-        data_only: !*schema,
-        same_server_kind: sides.remote.server().vendor == sides.local.server().vendor,
-        rules: rules.get(&remote_name),
-    };
-    let begun = Instant::now();
+    let task = task_of(table, config, *schema, sides, rules);
     // What cannot go on from where a connection broke (a table without an order) begins anew, with nothing kept.
     let step = format!("comparing the rows of {local_name} anew");
+    progress::begin(
+        &local_name.to_string(),
+        task.estimated_rows,
+        task.estimated_bytes,
+    );
     let (outcome, sink) = sides.local.patience().run(&step, |first| {
         if !first {
             sides.local.renew()?;
@@ -300,16 +411,18 @@ fn compare(table: &Candidate<'_>, choice: &Choice, work: &mut Task<'_>) -> Resul
         )?;
         Ok((outcome, sink))
     })?;
+    progress::end();
     tracing::info!(
         phase = compare::PHASE,
-        object = remote_name.to_string(),
+        object = task.remote_name.to_string(),
         method = ?outcome.method,
         remote_rows = outcome.remote_rows,
         local_rows = outcome.local_rows,
         inserts = outcome.counts.insert,
         updates = outcome.counts.update,
         deletes = outcome.counts.delete,
-        milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+        snapshots = outcome.snapshots,
+        milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         "compared"
     );
     let shape = row_entries::plan_shape(&outcome.shape);
@@ -330,7 +443,7 @@ fn compare(table: &Candidate<'_>, choice: &Choice, work: &mut Task<'_>) -> Resul
             exactness,
         },
         entries,
-
         snapshots: outcome.snapshots,
+        scanned: outcome.remote_rows.max(outcome.local_rows),
     })
 }

@@ -55,13 +55,17 @@ pub(super) fn changes(
     Ok(changes)
 }
 
-/// Makes the entries of databases and tables. `look` says what local's rows are in the way of.
+/// Rows to insert into a new table from which on it pays to build its indexes once they are in.
+const LOADED_FIRST: u64 = 10_000;
+
+/// Makes the entries of databases and tables. `rows` tells how many rows of a table its entries are about, `looked` what
+/// local's rows are in the way of.
 ///
 /// # Errors
 /// When the local server cannot make a scratch schema.
 pub(super) fn tables(
     mut changes: SchemaChanges,
-    rows_change: &dyn Fn(&ObjectName) -> bool,
+    rows: &dyn Fn(&ObjectName) -> u64,
     looked: &Looked,
     sides: &mut Sides,
 ) -> Result<Made> {
@@ -79,8 +83,19 @@ pub(super) fn tables(
             .context("cannot try tables in a scratch schema on the local server")?;
         changes.printed(printed);
     }
-    changes.diff(rows_change);
+    changes.diff(&|name| rows(name) > 0);
     obstacles::stop_before_rows(&mut changes, looked);
+    changes.defer_indexes(&|name| rows(name) >= LOADED_FIRST);
+    let step = "trying new tables in a scratch schema on the local server";
+    let stuck = sides
+        .local
+        .again(step, |local| {
+            proof::indexes_added_later(local, &changes.deferrals())
+        })
+        .context("cannot try new tables in a scratch schema on the local server")?;
+    for name in &stuck {
+        changes.keep_indexes(name);
+    }
     let step = "proving the changes in a scratch schema on the local server";
     let proven = sides
         .local

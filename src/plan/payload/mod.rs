@@ -18,7 +18,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use read::{Rows, check, rows, staged_rows};
+pub use read::{Changes, Rows, changes, check, rows, staged_rows};
 pub use sink::{EntrySink, FoundRows};
 pub use write::{PayloadFolder, PayloadWriter};
 

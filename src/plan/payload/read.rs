@@ -3,7 +3,7 @@
 use super::{PayloadFolder, is_payload_name, plan_row, row_kind, tsv};
 use crate::diff::rows::{RowChange, RowKind};
 use crate::plan::file::folder_of;
-use crate::plan::{Entry, Payload, PlanRow, RowShape};
+use crate::plan::{Decision, Entry, Payload, PlanRow, RowShape};
 use crate::refusal::Refusal;
 use crate::value::{Cell, Value, to_hex};
 use anyhow::{Context as _, Result};
@@ -23,27 +23,10 @@ pub fn rows<'e>(entry: &'e Entry, plan_id: &str, plan_path: &Path) -> Result<Row
     rows_from(entry, &|payload| open(payload, plan_id, plan_path))
 }
 
-fn rows_from<'e>(
-    entry: &'e Entry,
-    open: &dyn Fn(&Payload) -> Result<BufReader<File>>,
-) -> Result<Rows<'e>> {
-    let source = match (&entry.payload, &entry.shape, row_kind(entry.kind)) {
-        (Some(payload), Some(shape), Some(kind)) => {
-            let file =
-                open(payload).with_context(|| format!("cannot read the rows of {}", entry.id))?;
-            let unpacked = zstd::Decoder::with_buffer(file)
-                .with_context(|| format!("cannot unpack payload {}", payload.file))?;
-            Source::Payload(Box::new(Unpacking {
-                // One byte more than stated shows a file that unpacks to more.
-                lines: BufReader::new(unpacked.take(payload.raw_bytes.saturating_add(1))),
-                left: payload.raw_bytes,
-                number: 0,
-                kind,
-                shape,
-                payload,
-            }))
-        }
-        _ => Source::Inline(entry.rows.iter()),
+fn rows_from<'e>(entry: &'e Entry, open: Opener<'_>) -> Result<Rows<'e>> {
+    let source = match unpack(entry, open)? {
+        Some(unpacking) => Source::Payload(unpacking),
+        None => Source::Inline(entry.rows.iter()),
     };
     Ok(Rows {
         entry,
@@ -63,12 +46,86 @@ pub fn staged_rows<'e>(entry: &'e Entry, folder: &PayloadFolder) -> Result<Rows<
     })
 }
 
+/// Reads the rows of an entry's payload as they lie there, without names: for entries of very many rows. `None` for an
+/// entry whose rows stand in the plan.
+///
+/// # Errors
+/// As for [`rows`].
+pub fn changes<'e>(
+    entry: &'e Entry,
+    plan_id: &str,
+    plan_path: &Path,
+) -> Result<Option<Changes<'e>>> {
+    let unpacking = unpack(entry, &|payload| open(payload, plan_id, plan_path))?;
+    Ok(unpacking.map(|unpacking| Changes {
+        entry,
+        unpacking,
+        ended: false,
+    }))
+}
+
+/// Opens a payload, checked.
+type Opener<'o> = &'o dyn Fn(&Payload) -> Result<BufReader<File>>;
+
+fn unpack<'e>(entry: &'e Entry, open: Opener<'_>) -> Result<Option<Box<Unpacking<'e>>>> {
+    let (Some(payload), Some(shape), Some(kind)) =
+        (&entry.payload, &entry.shape, row_kind(entry.kind))
+    else {
+        return Ok(None);
+    };
+    let file = open(payload).with_context(|| format!("cannot read the rows of {}", entry.id))?;
+    let unpacked = zstd::Decoder::with_buffer(file)
+        .with_context(|| format!("cannot unpack payload {}", payload.file))?;
+    Ok(Some(Box::new(Unpacking {
+        // One byte more than stated shows a file that unpacks to more.
+        lines: BufReader::with_capacity(
+            1 << 17,
+            unpacked.take(payload.raw_bytes.saturating_add(1)),
+        ),
+        line: Vec::new(),
+        left: payload.raw_bytes,
+        number: 0,
+        kind,
+        shape,
+        payload,
+    })))
+}
+
 /// Checks that a payload is there and is the plan's.
 ///
 /// # Errors
 /// A [`Refusal`] that says what does not fit.
 pub fn check(payload: &Payload, plan_id: &str, plan_path: &Path) -> Result<()> {
     open(payload, plan_id, plan_path).map(drop)
+}
+
+/// The rows of an entry's payload, in order: number, whether it is decided on by itself, values.
+pub struct Changes<'e> {
+    entry: &'e Entry,
+    unpacking: Box<Unpacking<'e>>,
+    ended: bool,
+}
+
+impl Iterator for Changes<'_> {
+    type Item = Result<(u64, Decision, RowChange)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let next = self
+            .unpacking
+            .next_change(self.entry.count)
+            .with_context(|| format!("cannot read the rows of {}", self.entry.id))
+            .transpose();
+        self.ended = !matches!(next, Some(Ok(_)));
+        next.map(|change| {
+            change.map(|(number, change)| {
+                let own = self.entry.row_decisions.get(&number).copied();
+                (number, own.unwrap_or(self.entry.decision), change)
+            })
+        })
+    }
 }
 
 /// The rows of an entry, in order.
@@ -85,6 +142,7 @@ enum Source<'e> {
 
 struct Unpacking<'e> {
     lines: BufReader<std::io::Take<zstd::Decoder<'static, BufReader<File>>>>,
+    line: Vec<u8>,
     left: u64,
     number: u64,
     kind: RowKind,
@@ -116,10 +174,18 @@ impl Iterator for Rows<'_> {
 
 impl Unpacking<'_> {
     fn next(&mut self, count: Option<u64>) -> Result<Option<PlanRow>> {
-        let mut line = Vec::new();
+        match self.next_change(count)? {
+            Some((number, change)) => plan_row(number, change, self.shape).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn next_change(&mut self, count: Option<u64>) -> Result<Option<(u64, RowChange)>> {
+        self.line.clear();
         self.lines
-            .read_until(b'\n', &mut line)
+            .read_until(b'\n', &mut self.line)
             .map_err(|error| self.broken(&format!("cannot be unpacked: {error}")))?;
+        let line = self.line.as_slice();
         let read = line.len() as u64;
         if read > self.left {
             return Err(self.broken("unpacks to more than its `raw_bytes`"));
@@ -139,7 +205,7 @@ impl Unpacking<'_> {
         let row = cells
             .and_then(|cells| self.change(cells))
             .ok_or_else(|| self.broken(&format!("row {} has other fields", self.number)))?;
-        plan_row(self.number, row, self.shape).map(Some)
+        Ok(Some((self.number, row)))
     }
 
     /// Takes a row's fields apart; `None` where they are not those of the kind and shape.
@@ -161,9 +227,12 @@ impl Unpacking<'_> {
             row.copies = Some((before, after));
         }
         let columns = &self.shape.columns;
-        let (mut before, mut after) = (Vec::new(), Vec::new());
+        let (mut before, mut after) = (
+            Vec::with_capacity(columns.len()),
+            Vec::with_capacity(columns.len()),
+        );
         for column in columns {
-            let mut value = || Some(Value::from_cell(cells.next()?.as_deref(), column.values));
+            let mut value = || Some(Value::of_cell(cells.next()?, column.values));
             if self.kind != RowKind::Insert {
                 before.push(value()?);
             }

@@ -6,27 +6,59 @@
 use crate::value::Cell;
 
 /// Writes one row, with its newline.
+#[cfg(test)]
 pub(super) fn write<'a>(out: &mut Vec<u8>, cells: impl IntoIterator<Item = Option<&'a [u8]>>) {
-    for (position, cell) in cells.into_iter().enumerate() {
-        if position > 0 {
-            out.push(b'\t');
-        }
-        let Some(bytes) = cell else {
-            out.extend_from_slice(b"\\N");
-            continue;
-        };
-        for byte in bytes {
-            match byte {
-                b'\\' => out.extend_from_slice(b"\\\\"),
-                b'\t' => out.extend_from_slice(b"\\t"),
-                b'\n' => out.extend_from_slice(b"\\n"),
-                b'\r' => out.extend_from_slice(b"\\r"),
-                0 => out.extend_from_slice(b"\\0"),
-                other => out.push(*other),
-            }
+    let mut line = Line::begin(out);
+    for cell in cells {
+        line.field(cell);
+    }
+    line.end();
+}
+
+/// A row that is being written.
+pub(super) struct Line<'o> {
+    out: &'o mut Vec<u8>,
+    is_first: bool,
+}
+
+impl<'o> Line<'o> {
+    pub(super) fn begin(out: &'o mut Vec<u8>) -> Self {
+        Self {
+            out,
+            is_first: true,
         }
     }
-    out.push(b'\n');
+
+    /// Writes a field; `None` for NULL.
+    pub(super) fn field(&mut self, cell: Option<&[u8]>) {
+        if !std::mem::take(&mut self.is_first) {
+            self.out.push(b'\t');
+        }
+        let Some(bytes) = cell else {
+            self.out.extend_from_slice(b"\\N");
+            return;
+        };
+        let mut rest = bytes;
+        while let Some(place) = rest
+            .iter()
+            .position(|byte| matches!(byte, b'\\' | b'\t' | b'\n' | b'\r' | 0))
+        {
+            self.out.extend_from_slice(&rest[..place]);
+            self.out.extend_from_slice(match rest[place] {
+                b'\\' => b"\\\\",
+                b'\t' => b"\\t",
+                b'\n' => b"\\n",
+                b'\r' => b"\\r",
+                _ => b"\\0",
+            });
+            rest = &rest[place + 1..];
+        }
+        self.out.extend_from_slice(rest);
+    }
+
+    pub(super) fn end(self) {
+        self.out.push(b'\n');
+    }
 }
 
 /// Reads one row, without its newline; `None` where it is not what [`write`] writes.
@@ -39,13 +71,10 @@ fn field(text: &[u8]) -> Option<Cell> {
         return Some(None);
     }
     let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.iter();
-    while let Some(byte) = rest.next() {
-        if *byte != b'\\' {
-            bytes.push(*byte);
-            continue;
-        }
-        bytes.push(match rest.next()? {
+    let mut rest = text;
+    while let Some(place) = rest.iter().position(|byte| *byte == b'\\') {
+        bytes.extend_from_slice(&rest[..place]);
+        bytes.push(match rest.get(place + 1)? {
             b'\\' => b'\\',
             b't' => b'\t',
             b'n' => b'\n',
@@ -53,7 +82,9 @@ fn field(text: &[u8]) -> Option<Cell> {
             b'0' => 0,
             _ => return None,
         });
+        rest = &rest[place + 2..];
     }
+    bytes.extend_from_slice(rest);
     Some(Some(bytes))
 }
 

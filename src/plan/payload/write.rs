@@ -1,11 +1,11 @@
 //! Writing payloads: a folder under a temporary name until the plan has its id, and the files in it.
 
-use super::tsv;
+use super::tsv::Line;
 use crate::diff::rows::{RowChange, RowKind};
 use crate::plan::Payload;
 use crate::plan::file::sync_folder;
 use crate::refusal::Problem;
-use crate::value::{Cell, Value, to_hex};
+use crate::value::{Value, to_hex};
 use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, File};
@@ -109,6 +109,9 @@ impl PayloadFolder {
     }
 }
 
+/// How well payloads are packed: fast, since reading production waits for it.
+const LEVEL: i32 = 1;
+
 /// Writes one payload file, row by row.
 pub struct PayloadWriter {
     name: String,
@@ -140,7 +143,7 @@ impl PayloadWriter {
                 .write_all(&salt)
                 .map_err(|error| cannot_write(&path, &error))?;
         }
-        let encoder = zstd::Encoder::new(hashing, 3)
+        let encoder = zstd::Encoder::new(hashing, LEVEL)
             .with_context(|| format!("cannot compress payload {}", path.display()))?;
         Ok(Self {
             name,
@@ -158,8 +161,9 @@ impl PayloadWriter {
     /// When the disk is full.
     pub fn row(&mut self, row: &RowChange) -> Result<()> {
         self.line.clear();
-        let cells = cells(self.kind, row);
-        tsv::write(&mut self.line, cells.iter().map(Option::as_deref));
+        let mut line = Line::begin(&mut self.line);
+        write_fields(&mut line, self.kind, row);
+        line.end();
         self.encoder
             .write_all(&self.line)
             .map_err(|error| cannot_write(&self.path, &error))?;
@@ -197,31 +201,39 @@ fn salt() -> io::Result<Vec<u8>> {
     Ok(frame)
 }
 
-fn cells(kind: RowKind, row: &RowChange) -> Vec<Cell> {
-    let text = |text: &String| text.clone().into_bytes();
-    let mut cells = Vec::new();
+fn write_fields(line: &mut Line<'_>, kind: RowKind, row: &RowChange) {
     if kind != RowKind::Insert {
-        cells.push(row.before_hash.as_ref().map(text));
+        line.field(row.before_hash.as_deref().map(str::as_bytes));
     }
     if kind != RowKind::Delete {
-        cells.push(row.after_hash.as_ref().map(text));
+        line.field(row.after_hash.as_deref().map(str::as_bytes));
     }
     if let Some((before, after)) = row.copies {
-        cells.push(Some(before.to_string().into_bytes()));
-        cells.push(Some(after.to_string().into_bytes()));
+        line.field(Some(before.to_string().as_bytes()));
+        line.field(Some(after.to_string().as_bytes()));
     }
     match (&row.before, &row.after) {
         (Some(before), Some(after)) => {
             for (before, after) in before.iter().zip(after) {
-                cells.push(before.to_cell());
-                cells.push(after.to_cell());
+                write_value(line, before);
+                write_value(line, after);
             }
         }
         (only, None) | (None, only) => {
-            cells.extend(only.iter().flatten().map(Value::to_cell));
+            for value in only.iter().flatten() {
+                write_value(line, value);
+            }
         }
     }
-    cells
+}
+
+fn write_value(line: &mut Line<'_>, value: &Value) {
+    match value {
+        Value::Null => line.field(None),
+        Value::Integer(number) => line.field(Some(number.to_string().as_bytes())),
+        Value::Text(text) => line.field(Some(text.as_bytes())),
+        Value::Bytes(bytes) => line.field(Some(bytes)),
+    }
 }
 
 /// Hashes and counts what goes into the file.

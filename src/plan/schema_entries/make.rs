@@ -1,8 +1,8 @@
 //! Makes the entries out of proven changes.
 //!
-//! Foreign keys of new tables are added in a constrain entry of their own, after all tables stand and the rows are in:
-//! so creates wait for nothing, and circles of foreign keys need no care. Must never make a destructive entry without
-//! its reasons.
+//! Foreign keys of new tables, and indexes that wait for the rows, are added in a constrain entry of their own, after all
+//! tables stand and the rows are in: so creates wait for nothing, and circles of foreign keys need no care. Must never
+//! make a destructive entry without its reasons.
 
 use super::demands::{self, Note};
 use super::{Made, SchemaChanges, TableChange, depend, phase_names, table_id};
@@ -22,7 +22,13 @@ pub(super) fn entries(changes: SchemaChanges) -> Made {
     for (name, change) in &changes.tables {
         let first = entries.len();
         let phases: Vec<Phase> = match (&change.local, &change.remote) {
-            (None, Some(remote)) => create(name, remote, vendor, &change.notes, &mut entries),
+            (None, Some(remote)) => create(
+                name,
+                (remote, change.bare.as_ref()),
+                vendor,
+                &change.notes,
+                &mut entries,
+            ),
             (Some(local), None) => {
                 let detach = change.diff.as_ref();
                 let mut phases =
@@ -78,15 +84,15 @@ pub(super) fn entries(changes: SchemaChanges) -> Made {
 
 fn create(
     name: &ObjectName,
-    remote: &Table,
+    (remote, bare): (&Table, Option<&Table>),
     vendor: Vendor,
     notes: &[Note],
     entries: &mut Vec<Entry>,
 ) -> Vec<Phase> {
-    let bare = Table {
+    let bare = bare.cloned().unwrap_or_else(|| Table {
         foreign_keys: Vec::new(),
         ..remote.clone()
-    };
+    });
     let mut entry = Entry::new(
         table_id(name, "create"),
         Kind::CreateTable,
@@ -96,7 +102,7 @@ fn create(
     entry.after = Some(print::create_table(&bare));
     let create_id = entry.id.clone();
     entries.push(entry);
-    if remote.foreign_keys.is_empty() {
+    if bare == *remote {
         return vec![Phase::Expand];
     }
     let mut entry = Entry::new(

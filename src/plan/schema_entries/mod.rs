@@ -8,6 +8,7 @@
 mod demands;
 mod depend;
 mod find;
+mod load;
 mod make;
 
 pub use demands::Demanding;
@@ -56,6 +57,8 @@ struct TableChange {
     rows_change: bool,
     diff: Option<TableDiff>,
     notes: Vec<demands::Note>,
+    /// A new table as it is created, where indexes of it wait for its rows.
+    bare: Option<Table>,
 }
 
 /// What differs between the databases.

@@ -5,13 +5,15 @@
 //! those every session of ours has (UTC, utf8mb4).
 
 mod choose;
+mod here;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
 pub use choose::{Reason, encoding_for, simulated_default};
-pub use write::{literal, literal_expr, needs_lenient_mode};
+pub use here::Hasher;
+pub use write::{literal, literal_expr, needs_lenient_mode, write_literal};
 
 use crate::schema::table::{Column, TypeClass, converts_to_utf8};
 use crate::sql::Expr;

@@ -15,6 +15,14 @@ pub fn literal(column: &Column, value: &Value) -> Result<String> {
     literal_expr(column, value).map(|constant| constant.sql())
 }
 
+/// Writes what [`literal`] returns behind what is there.
+///
+/// # Errors
+/// As for [`literal_expr`].
+pub fn write_literal(out: &mut String, column: &Column, value: &Value) -> Result<()> {
+    literal_expr(column, value).map(|constant| constant.write(out))
+}
+
 /// Returns the constant that a column holding exactly this value is equal to.
 ///
 /// # Errors

@@ -5,7 +5,7 @@
 
 use super::{CastType, Expr, Moment, Node, Operator, Unit};
 use crate::schema::ObjectName;
-use crate::sql::{bytes, ident, qualified, string};
+use crate::sql::{ident, qualified, string, write_bytes, write_string};
 use std::fmt::Write as _;
 
 impl Expr {
@@ -16,7 +16,8 @@ impl Expr {
         out
     }
 
-    pub(super) fn write(&self, out: &mut String) {
+    /// Renders the expression behind what is there.
+    pub(crate) fn write(&self, out: &mut String) {
         match &self.0 {
             Node::Column(_)
             | Node::Text(_)
@@ -109,10 +110,13 @@ impl Expr {
     fn write_leaf(&self, out: &mut String) {
         match &self.0 {
             Node::Column(name) => out.push_str(&ident(name)),
-            Node::Text(text) => out.push_str(&string(text)),
-            Node::Bytes(value) => out.push_str(&bytes(value)),
+            Node::Text(text) => write_string(out, text),
+            Node::Bytes(value) => write_bytes(out, value),
             Node::InCharset(value, charset) => {
-                let _ = write!(out, "_{charset} {}", bytes(value));
+                out.push('_');
+                out.push_str(charset);
+                out.push(' ');
+                write_bytes(out, value);
             }
             Node::Integer(value) => {
                 let _ = write!(out, "{value}");
