@@ -155,14 +155,15 @@ accounts() {
 # start_server VENDOR SIDE: appends to `waiting`; the caller waits for all of them at once.
 start_server() {
     local vendor=$1 side=$2 name=$1-$2 extra=() flush=0
-    mkdir "$folder/$name"
+    # A folder of its own for temporary tables: MariaDB removes what it finds in there as it starts, another server's included.
+    mkdir "$folder/$name" "$folder/$name/tmp"
     accounts "$vendor" "$side" >"$folder/$name/accounts.sql"
     cp -a --reflink=auto --sparse=always "$template" "$folder/$name/data"
     rm -f "$folder/$name/data/auto.cnf"
     # A server that is to be killed must keep what it has committed, as any real one does.
     [ -n "${DRIFTWARDEN_SANDBOX_DURABLE:-}" ] && flush=1
     [ "$side" = local ] || extra=(--general-log=1 --general-log-file="$folder/$name/general.log" --log-output=FILE)
-    launch_server "$name" "${options[@]}" "${extra[@]}" --datadir="$folder/$name/data" --socket="$folder/$name/mysql.sock" \
+    launch_server "$name" "${options[@]}" "${extra[@]}" --datadir="$folder/$name/data" --tmpdir="$folder/$name/tmp" --socket="$folder/$name/mysql.sock" \
         --bind-address=127.0.0.1 --skip-name-resolve --pid-file="$folder/$name/pid" --init-file="$folder/$name/accounts.sql" \
         --innodb-buffer-pool-size=134217728 --innodb-flush-log-at-trx-commit=$flush --innodb-doublewrite=OFF --max-connections=200 \
         --max-allowed-packet=67108864 --event-scheduler=OFF
