@@ -147,7 +147,7 @@ fn several_connections_find_what_one_does() {
             plans[0],
             [
                 json!(["delete_rows", 2]),
-                json!(["update_rows", 43]),
+                json!(["update_rows", 42]),
                 json!(["insert_rows", 501])
             ]
         );
