@@ -86,6 +86,7 @@ pub fn run(args: &DoctorArgs, context: &mut Context<'_>) -> Result<u8> {
                 "remote login",
                 "remote grants",
                 "snapshot",
+                "personal data",
                 "local login",
                 "local_infile",
                 "git",

@@ -123,5 +123,5 @@ fn sums(name: &crate::schema::ObjectName, shape: &Shape, side: Side) -> Select {
         RowKey::Bag => encode::sum_of(&hashed),
         RowKey::Columns { .. } => encode::checksum_of(&hashed),
     };
-    Select::from(name, vec![Expr::count_all(), sum])
+    shape.restricted(side, Select::from(name, vec![Expr::count_all(), sum]))
 }

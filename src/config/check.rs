@@ -72,7 +72,6 @@ pub fn unsupported_yet(config: &Config) -> Vec<String> {
                 ));
             }
         };
-        add("mask", rule.mask.is_some());
         add("updated_at", rule.updated_at.is_some());
         add("created_at", rule.created_at.is_some());
         add("check_deletes", rule.check_deletes == Some(true));

@@ -3,5 +3,6 @@
 pub mod checksum;
 pub mod chunk;
 pub mod encode;
+pub mod mask;
 pub mod orphans;
 pub mod rules;

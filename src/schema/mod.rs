@@ -7,6 +7,7 @@ pub mod charset;
 pub mod name;
 pub mod object;
 pub mod parse;
+pub mod personal;
 pub mod print;
 pub mod statement;
 pub mod table;

@@ -1,6 +1,10 @@
 //! Rules of the config that change what is compared: `where`, and masks.
 
 mod filter;
+mod language;
+mod leaks;
+mod mask;
+mod refused;
 
 use crate::sandbox::Vendor;
 use crate::sandbox::case::Case;
@@ -31,8 +35,11 @@ fn set_rules(case: &Case, rules: &Value) {
 /// Returns what a query answers on a side, a line per row, cells with a bar between.
 fn rows(case: &Case, side: Side, query: &str) -> Vec<String> {
     let mut conn = case.sandbox.root(side);
-    conn.query_drop(format!("USE `{}`", case.name("db")))
-        .unwrap();
+    conn.query_drop(format!(
+        "USE `{}`; SET time_zone = '+00:00', sql_mode = ''",
+        case.name("db")
+    ))
+    .unwrap();
     conn.query_map(query, |row: mysql::Row| {
         row.unwrap()
             .into_iter()

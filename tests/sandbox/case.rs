@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// The mask key of every run.
+pub(crate) const MASK_KEY: &str = "the tests' own mask key";
+
 /// One test's databases, project folder and runs.
 #[derive(Debug)]
 pub(crate) struct Case {
@@ -145,6 +148,7 @@ impl Case {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.folder().join("home"))
+            .env("DRIFTWARDEN_MASK_KEY", MASK_KEY)
             .env(
                 "DRIFTWARDEN_REMOTE_PASSWORD",
                 self.sandbox.setting("REMOTE_PASSWORD"),

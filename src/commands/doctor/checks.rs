@@ -5,7 +5,9 @@ use crate::config::load::Loaded;
 use crate::config::{self, Config};
 use crate::connect::{self, LocalSession, Reader, Remote, RemoteSession, Row, TunnelFailed};
 use crate::introspect;
+use crate::read::mask;
 use crate::refusal;
+use crate::schema::ObjectName;
 use crate::sql::Read;
 use crate::sql::read::{Metadata, ServerQuestion};
 use anyhow::Result;
@@ -67,6 +69,7 @@ pub(super) fn remote_and_local(config: &Config, checks: &mut Vec<Check>) {
             checks.push(checked("remote grants", grants(config, &mut session)));
             checks.push(checked("remote databases", databases(config, &mut session)));
             checks.push(checked("snapshot", snapshot(&mut session)));
+            checks.push(checked("personal data", personal(config, &mut session)));
             checks.push(packet(
                 "remote max_allowed_packet",
                 session.server().max_packet,
@@ -74,7 +77,12 @@ pub(super) fn remote_and_local(config: &Config, checks: &mut Vec<Check>) {
         }
         Some(Err(error)) => checks.push(Check::error("remote login", &error)),
         None => {
-            for name in ["remote grants", "remote databases", "snapshot"] {
+            for name in [
+                "remote grants",
+                "remote databases",
+                "snapshot",
+                "personal data",
+            ] {
                 checks.push(Check::skipped(
                     name,
                     "there is no login to the remote server",
@@ -209,6 +217,47 @@ fn snapshot(session: &mut RemoteSession) -> Result<Check> {
             "read-only and consistent; {} threads are running there",
             text(&row, 1)
         ),
+    ))
+}
+
+/// Which columns look personal and have no rule.
+fn personal(config: &Config, session: &mut RemoteSession) -> Result<Check> {
+    const NAME: &str = "personal data";
+    /// Tables that are named.
+    const NAMED: usize = 10;
+    let databases: Vec<String> = config
+        .databases
+        .iter()
+        .map(|database| database.remote().to_owned())
+        .collect();
+    let mut found = Vec::new();
+    for database in introspect::databases(session, &databases)? {
+        for (name, info) in &database.tables {
+            let name = ObjectName::new(&database.name, name);
+            let columns = mask::unmasked(&info.table, &config.rule_for(&name));
+            if config.selects(&name) && !columns.is_empty() {
+                found.push(format!("{name} ({})", columns.join(", ")));
+            }
+        }
+    }
+    if found.is_empty() {
+        return Ok(Check::ok(
+            NAME,
+            "no column looks personal without a mask in a rule",
+        ));
+    }
+    let more = found.len().saturating_sub(NAMED);
+    found.truncate(NAMED);
+    if more > 0 {
+        found.push(format!("and {more} more tables"));
+    }
+    Ok(Check::warning(
+        NAME,
+        format!(
+            "these columns may hold personal data and are copied as they are: {}",
+            found.join("; ")
+        ),
+        "give each a `mask` in a rule of `tables.rules`, \"keep\" where it may be copied (docs/masking.md)",
     ))
 }
 

@@ -111,13 +111,14 @@ pub(super) fn make(
     let rules = if with_data {
         rules::settle(config, &pairs, &selection, &mut sides)?
     } else {
-        BTreeMap::new()
+        rules::Settled::default()
     };
     survey::select(&mut pairs, &selection)?;
     let mut findings = Findings {
         warnings: std::mem::take(&mut sides.warnings),
         ..Findings::default()
     };
+    findings.warnings.extend(rules.warnings);
     survey::note_unsupported(&pairs, &mut findings.unsupported);
 
     let one_snapshot = config.remote_limits.snapshot == SnapshotScope::Database && with_data;
@@ -132,7 +133,7 @@ pub(super) fn make(
         sides: &mut sides,
         folder: &folder,
         findings: &mut findings,
-        rules: &rules,
+        rules: &rules.tables,
     };
     let mut compared = work.tables(&pairs, &mut selection, (with_schema, with_data), context)?;
     drop(bars);

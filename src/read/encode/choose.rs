@@ -221,6 +221,11 @@ pub fn simulated_default(column: &Column) -> Result<Expr, Reason> {
     }
 }
 
+/// Returns the constant that a column holds when it is given this value, spelt as the server prints it.
+pub fn constant_of(column: &Column, text: &str) -> Option<Expr> {
+    constant(column, column.data_type.class()?, text)
+}
+
 /// The text of a literal default: what stands in quotes, or a bare number.
 fn unquoted(text: &str) -> Option<String> {
     let Some(inner) = text

@@ -11,7 +11,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use choose::{Reason, encoding_for, simulated_default};
+pub use choose::{Reason, constant_of, encoding_for, simulated_default};
 pub use here::Hasher;
 pub use write::{literal, literal_expr, needs_lenient_mode, write_literal};
 

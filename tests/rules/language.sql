@@ -1,0 +1,8 @@
+CREATE TABLE t (id INT PRIMARY KEY, n INT, u BIGINT UNSIGNED, d DECIMAL(12,3), f DOUBLE, s VARCHAR(60) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci, l VARCHAR(60) CHARACTER SET latin1, c CHAR(10) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin, b VARBINARY(40),
+ dt DATETIME(3), da DATE, ti TIME, ts TIMESTAMP NULL, y YEAR, e ENUM('a','b','C'), j JSON, x TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci);
+INSERT INTO t VALUES
+(1,5,5,5.125,0.5,'Ann','Ann','Ann',X'00FF41','2024-02-29 13:14:15.123','2024-02-29','13:14:15','2024-02-29 13:14:15',2024,'a','{"a": 1, "b": "x", "c": null, "d": [1,2], "e": {"f": "ü"}}','hello world'),
+(2,-7,18446744073709551615,-0.001,-1.5e10,'zoë 😀','zoë','zz ',X'','1999-12-31 23:59:59','1999-12-31','-838:59:59','1970-01-02 00:00:00',1999,'C','{"a": "1"}',''),
+(3,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL),
+(4,0,0,0,0,'','','','','0000-00-00 00:00:00','0000-00-00','00:00:00',NULL,0,'b','[]','  padded  '),
+(5,2147483647,12345678901234567890,123456789.123,1e308,'a,b,c','%_\\','10%','abc','2038-01-19 03:14:07','2020-02-00','23:59:59','2038-01-19 03:14:07',2155,'b','"str"','a\nb');
