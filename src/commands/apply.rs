@@ -353,10 +353,12 @@ fn print_summary(
     }
     let waiting = plan.entries.len() - outcome.reports.len().min(plan.entries.len());
     if waiting > 0 && !outcome.interrupted {
-        writeln!(
-            context.out,
-            "{waiting} entries of the plan were not approved, or denied."
-        )?;
+        let were = if waiting == 1 {
+            "entry of the plan was"
+        } else {
+            "entries of the plan were"
+        };
+        writeln!(context.out, "{waiting} {were} not approved, or denied.")?;
     }
     let heading = if outcome.interrupted {
         "Apply interrupted!"

@@ -12,8 +12,11 @@ use std::io::Write;
 /// The longest comment that GitHub takes, in characters, less what the last lines take.
 const LONGEST: usize = 65_536 - 1_200;
 
-/// Entries in the table at the top.
-const LISTED: usize = 200;
+/// The characters after which the table at the top takes no more entries: the details must have room as well.
+const TABLE: usize = 30_000;
+
+/// The characters after which nothing more is listed that was not compared.
+const LISTS: usize = 45_000;
 
 /// Writes the view.
 ///
@@ -105,7 +108,12 @@ fn table(entries: &[&Entry], page: &mut String) {
         page,
         "| | change | what | risk | decision |\n| --- | --- | --- | --- | --- |"
     );
-    for entry in entries.iter().take(LISTED) {
+    let mut listed = 0;
+    for entry in entries {
+        if page.chars().count() > TABLE {
+            break;
+        }
+        listed += 1;
         let risk = match entry.risk {
             Risk::Safe => "safe".to_owned(),
             Risk::Destructive => format!("**destructive**: {}", cut(&entry.reasons.join("; "))),
@@ -119,9 +127,13 @@ fn table(entries: &[&Entry], page: &mut String) {
             words::decision(entry.decision)
         );
     }
-    if entries.len() > LISTED {
-        let left = (entries.len() - LISTED) as u64;
-        let _ = writeln!(page, "\n… and {}.", words::counted(left, "more change"));
+    let left = (entries.len() - listed) as u64;
+    if left > 0 {
+        let _ = writeln!(
+            page,
+            "\n**Cut here**: {} not listed.",
+            words::counted(left, "more change")
+        );
     }
     page.push('\n');
 }
@@ -139,25 +151,37 @@ fn not_compared(view: &View<'_>, page: &mut String) {
         .tables
         .iter()
         .filter(|table| matches!(table.strategy, Strategy::Skipped | Strategy::Incremental));
-    for table in partly.take(LISTED) {
-        let _ = writeln!(
-            page,
-            "- {} ({}): {}",
+    let tables = partly.map(|table| {
+        let how = words::strategy(table.strategy);
+        format!(
+            "- {} ({how}): {}",
             code(&table.table),
-            words::strategy(table.strategy),
             cut(&table.exactness)
-        );
+        )
+    });
+    let unsupported = plan
+        .unsupported
+        .iter()
+        .map(|it| format!("- {} (unsupported): {}", code(&it.object), cut(&it.reason)));
+    let warnings = plan
+        .warnings
+        .iter()
+        .map(|warning| format!("- **Warning**: {}", cut(warning)));
+    let mut left = 0;
+    for line in warnings.chain(unsupported).chain(tables) {
+        if left > 0 || page.chars().count() + line.chars().count() > LISTS {
+            left += 1;
+        } else {
+            page.push_str(&line);
+            page.push('\n');
+        }
     }
-    for it in plan.unsupported.iter().take(LISTED) {
+    if left > 0 {
         let _ = writeln!(
             page,
-            "- {} (unsupported): {}",
-            code(&it.object),
-            cut(&it.reason)
+            "- **Cut here**: {} not listed.",
+            words::counted(left, "more line")
         );
-    }
-    for warning in &plan.warnings {
-        let _ = writeln!(page, "- **Warning**: {}", cut(warning));
     }
 }
 
@@ -206,8 +230,8 @@ mod tests {
         | `~` | `shop.users.update` | update 2 rows | safe | pending |
         | `+` | `shop.users.insert` | insert 120,000 rows | safe | pending |
 
-        - `shop.logs` (skipped): rows not compared: no usable updated\_at; --full-diff shop.logs includes it
         - `shop.weird` (unsupported): engine CSV
+        - `shop.logs` (skipped): rows not compared: no usable updated\_at; --full-diff shop.logs includes it
 
         <details><summary><code>shop.users.contract</code> alter table, contract</summary>
 
@@ -254,6 +278,27 @@ mod tests {
 
         </details>
         "#);
+    }
+
+    #[test]
+    fn long_names_and_long_lists_are_cut_and_say_so() {
+        let mut plan = example();
+        let long = "|`é".repeat(60);
+        for number in 0..300 {
+            let mut entry = plan.entries[1].clone();
+            entry.id = format!("shop.{number}{long}.update");
+            entry.reasons = vec![long.clone()];
+            entry.risk = Risk::Destructive;
+            plan.entries.push(entry);
+            plan.unsupported.push(crate::schema::Unsupported {
+                object: format!("shop.{number}{long}"),
+                reason: long.clone(),
+            });
+        }
+        let page = page(&plan);
+        assert!(page.chars().count() <= 65_536, "{}", page.chars().count());
+        assert!(page.contains("more changes not listed") && page.contains("more lines not listed"));
+        assert!(page.contains("**Cut here**: the details of "));
     }
 
     #[test]

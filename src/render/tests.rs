@@ -62,6 +62,19 @@ fn a_plan_reads_like_terraforms() {
 }
 
 #[test]
+fn the_next_step_never_overrules_a_denial() {
+    let path = std::path::Path::new("p.json");
+    let mut plan = plan();
+    assert!(text::next_steps(&plan, path).contains("approve p.json --safe"));
+    plan.entries[0].decision = Decision::Deny;
+    let steps = text::next_steps(&plan, path);
+    assert!(
+        steps.contains("review p.json") && !steps.contains("--safe"),
+        "{steps}"
+    );
+}
+
+#[test]
 fn no_changes_says_in_what() {
     let mut plan = plan();
     plan.entries.clear();

@@ -72,7 +72,14 @@ pub fn next_steps(plan: &Plan, path: &Path) -> String {
     let mut steps = String::new();
     if pending {
         let _ = writeln!(steps, "Decide on it:\n  driftwarden review {path}");
-        let _ = writeln!(steps, "  driftwarden approve {path} --safe");
+        // It would overrule what was denied, and does nothing where all that is left is risky.
+        let safe = |decision| {
+            let mut entries = plan.entries.iter();
+            entries.any(|it| it.risk == Risk::Safe && it.decision == decision)
+        };
+        if safe(Decision::Pending) && !safe(Decision::Deny) {
+            let _ = writeln!(steps, "  driftwarden approve {path} --safe");
+        }
     }
     if plan.any_approved() {
         let _ = writeln!(steps, "Apply what is approved:\n  driftwarden apply {path}");
