@@ -34,6 +34,7 @@ cases! {
     risk_keep_local
     risk_many_rows
     risk_mended
+    risk_orphans
     risk_schema_only
     routines
     rows_cascade_trap

@@ -6,6 +6,7 @@ mod decisions;
 mod freshness;
 mod interrupted;
 mod manners;
+mod many_tables;
 mod plan_files;
 mod planning;
 

@@ -2,6 +2,7 @@
 //!
 //! Must never change anything on either side, but for scratch schemas on local that are dropped at once.
 
+mod dangling;
 mod obstacles;
 mod report;
 mod rows;
@@ -268,6 +269,13 @@ impl Work<'_> {
         let mut unsupported = Vec::new();
         let mut compared =
             rows::compare_all(&chosen, &mut self.task(with_schema), &mut unsupported)?;
+        unsupported.extend(dangling::leave_out(
+            pairs,
+            &mut compared,
+            self.config,
+            self.folder,
+            self.sides,
+        )?);
         if let Some(changes) = changes {
             context.at("proving the changes");
             let rows = |name: &ObjectName| compared.get(name).map_or(0, Compared::rows);

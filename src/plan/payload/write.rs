@@ -56,6 +56,18 @@ impl PayloadFolder {
         Ok(())
     }
 
+    /// Removes a file that no entry has any more, before the folder is published.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn discard(&self, payload: &Payload) -> Result<()> {
+        let Some(folder) = self.staged()? else {
+            return Ok(());
+        };
+        let path = folder.join(&payload.file);
+        fs::remove_file(&path).map_err(|error| cannot_write(&path, &error))
+    }
+
     /// Where its files are until it is published; `None` before the first one.
     pub(super) fn staged(&self) -> Result<Option<PathBuf>> {
         Ok(self

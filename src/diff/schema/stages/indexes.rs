@@ -108,8 +108,21 @@ impl Builder<'_> {
             }
             // A spatial index wants its column NOT NULL.
             IndexKind::Spatial => !has_nullable,
+            IndexKind::Plain => !self.comes_with_key(index),
             _ => true,
         }
+    }
+
+    /// Whether an index is there for a foreign key that is added after the rows: added before it, it would have to be
+    /// dropped and added again with the key.
+    fn comes_with_key(&self, index: &Index) -> bool {
+        let has = |indexes: &[Index]| indexes.iter().any(|own| same_name(own, index));
+        !has(&self.local.indexes)
+            && self.remote.foreign_keys.iter().any(|key| {
+                !self.local.foreign_keys.contains(key)
+                    && supports(index, key)
+                    && index.parts.len() == key.columns.len()
+            })
     }
 
     fn new_column_waits(&self, remote: &crate::schema::table::Column) -> bool {
