@@ -7,6 +7,7 @@ use super::foreign::Keys;
 use super::freshness::Verdict;
 use super::rows::{Progress, Run};
 use super::save::Wholes;
+use super::state::Keeper;
 use super::table::{Target, model_of, object_of};
 use super::triggers;
 use super::undo::{Journal, Record};
@@ -71,6 +72,7 @@ pub fn execute(
     let entries: Vec<&Entry> = plan.approved().entries().collect();
     let mut runner = Runner {
         plan,
+        keeper: Keeper::begin(plan, local)?,
         endings: BTreeMap::new(),
         outcome: Outcome::default(),
         broken: false,
@@ -119,7 +121,11 @@ pub fn execute(
                 schema::run(local, journal, entry, resumed || !first, before)
             });
             let ending = match ran {
-                Ok(()) => Ending::Done { rows: 0 },
+                Ok(()) => {
+                    let noted = runner.keeper.altered(local, entry);
+                    runner.noted(noted);
+                    Ending::Done { rows: 0 }
+                }
                 Err(error) if error.is::<interrupt::Interrupted>() => {
                     runner.outcome.interrupted = true;
                     break;
@@ -132,6 +138,8 @@ pub fn execute(
     }
     if !runner.broken {
         std::mem::take(&mut runner.wholes).note_left(local, journal)?;
+        let noted = runner.keeper.finish(local, &runner.endings);
+        runner.noted(noted.map(drop));
     }
     if runner.outcome.exit_code() == 0 {
         journal.append(&Record::End)?;
@@ -139,8 +147,17 @@ pub fn execute(
     Ok(runner.outcome)
 }
 
+/// Notes on local how far the tables of a plan without changes were compared, and returns of how many.
+///
+/// # Errors
+/// What the server says.
+pub fn note_compared(plan: &FreshPlan, local: &mut LocalSession) -> Result<usize> {
+    Keeper::begin(plan, local)?.finish(local, &BTreeMap::new())
+}
+
 struct Runner<'p> {
     plan: &'p FreshPlan,
+    keeper: Keeper<'p>,
     endings: BTreeMap<String, Ending>,
     outcome: Outcome,
     broken: bool,
@@ -187,6 +204,26 @@ impl Runner<'_> {
         }
     }
 
+    /// What comes before the first change of tables' rows: their whole images where no key leads back, and the end of
+    /// notes that the plan does not go on from.
+    fn ready(
+        &mut self,
+        local: &mut LocalSession,
+        journal: &mut Journal,
+        tables: &BTreeSet<ObjectName>,
+    ) -> Result<()> {
+        for table in tables {
+            let step = format!("saving {table} before it is changed");
+            local.patience().run(&step, |first| {
+                if !first {
+                    local.renew()?;
+                }
+                self.wholes.save(local, journal, table)
+            })?;
+        }
+        self.keeper.before_rows(local, tables)
+    }
+
     /// Runs row entries that belong together; one alone in batches.
     fn unit(
         &mut self,
@@ -207,21 +244,12 @@ impl Runner<'_> {
             .iter()
             .map(|entry| object_of(entry))
             .collect::<Result<_>>()?;
-        for table in &tables {
-            let step = format!("saving {table} before it is changed");
-            let saved = local.patience().run(&step, |first| {
-                if !first {
-                    local.renew()?;
-                }
-                self.wholes.save(local, journal, table)
-            });
-            if let Err(error) = saved {
-                for entry in members {
-                    let ending = self.failed(&error, 0);
-                    self.end(entry, ending, notice);
-                }
-                return Ok(());
+        if let Err(error) = self.ready(local, journal, &tables) {
+            for entry in members {
+                let ending = self.failed(&error, 0);
+                self.end(entry, ending, notice);
             }
+            return Ok(());
         }
         let (down, taken) = triggers::down(local, journal, &tables);
         if let Err(error) = taken {
@@ -271,7 +299,9 @@ impl Runner<'_> {
         }
         match result {
             Ok(progress) => {
-                for (entry, progress) in members.iter().zip(progress) {
+                for (entry, mut progress) in members.iter().zip(progress) {
+                    let left = std::mem::take(&mut progress.left);
+                    self.keeper.found_changed(entry, left);
                     let ending = if self.outcome.interrupted {
                         Ending::Interrupted {
                             rows: progress.changed,
@@ -290,7 +320,18 @@ impl Runner<'_> {
                 }
             }
         }
+        if !self.broken {
+            let noted = self.keeper.rows_ended(local, &self.endings, &tables);
+            self.noted(noted);
+        }
         Ok(())
+    }
+
+    /// What cannot be noted costs the next plan a full comparison, no row.
+    fn noted(&mut self, noted: Result<()>) {
+        if let Err(error) = noted {
+            self.outcome.unnoted.push(summary(&error));
+        }
     }
 }
 

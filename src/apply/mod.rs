@@ -12,6 +12,7 @@ pub mod freshness;
 mod rows;
 mod save;
 mod schema;
+pub mod state;
 mod table;
 pub mod triggers;
 pub mod undo;
@@ -71,6 +72,8 @@ pub struct Outcome {
     pub reports: Vec<Report>,
     /// Triggers that were taken down and could not be put back, with what the server says.
     pub lost: Vec<String>,
+    /// Tables of which it could not be noted how far they are brought up to date, with what the server says.
+    pub unnoted: Vec<String>,
     /// Whether the user interrupted it.
     pub interrupted: bool,
     /// Whether something failed that may pass (a broken connection, a lock): the same apply, run again, finishes.

@@ -425,5 +425,7 @@ pub(super) fn task<'a>(
         data_only: false,
         same_server_kind: true,
         rules: None,
+        times: None,
+        since: None,
     }
 }

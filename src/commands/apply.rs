@@ -54,7 +54,7 @@ pub(super) fn apply(
         young_enough(&plan, config, context.now)?;
     }
     if plan.entries.is_empty() {
-        return nothing_to_do(args, &plan, context);
+        return nothing_to_do(&plan, args, config, context);
     }
     let approved = ApprovedPlan::new(plan, path, args.yolo)?;
     payloads_fit(&approved)?;
@@ -169,13 +169,52 @@ fn in_words(span: std::time::Duration) -> String {
     }
 }
 
-fn nothing_to_do(args: &ApplyArgs, plan: &Plan, context: &mut Context<'_>) -> Result<u8> {
+/// A plan without changes still tells how far its tables were compared.
+fn nothing_to_do(
+    plan: &Plan,
+    args: &ApplyArgs,
+    config: &Config,
+    context: &mut Context<'_>,
+) -> Result<u8> {
+    let noted = if args.dry_run {
+        0
+    } else {
+        note_compared(plan, &args.plan, config)?
+    };
     if args.json {
         print_json(&Outcome::default(), plan, context)?;
     } else {
         writeln!(context.out, "Nothing to do: the plan has no changes.")?;
+        if noted > 0 {
+            writeln!(context.out, "{}", noted_in_words(noted))?;
+        }
     }
     Ok(0)
+}
+
+/// Notes on local how far the tables of a plan without changes were compared, and returns of how many.
+///
+/// # Errors
+/// A refusal when the plan is for another server, and what the local server says.
+pub(super) fn note_compared(plan: &Plan, path: &Path, config: &Config) -> Result<usize> {
+    if plan.tables.iter().all(|table| table.watermark.is_none()) {
+        return Ok(0);
+    }
+    let mut local = LocalSession::open(&config.local)?;
+    execute::lock(&mut local, plan)?;
+    let approved = ApprovedPlan::new(plan.clone(), path, false)?;
+    let fresh = FreshPlan::check(approved, &mut local, None, Vec::new())?;
+    execute::note_compared(&fresh, &mut local)
+        .context("noting on local how far its tables were compared")
+}
+
+/// Says of how many tables the next plan reads less.
+pub(super) fn noted_in_words(tables: usize) -> String {
+    let tables = match tables {
+        1 => "1 table is".to_owned(),
+        _ => format!("{tables} tables are"),
+    };
+    format!("Noted how far {tables} compared: the next plan reads what changed since.")
 }
 
 fn payloads_fit(approved: &ApprovedPlan) -> Result<()> {
@@ -333,6 +372,13 @@ fn print_summary(
             line_of(lost)
         )?;
     }
+    for unnoted in &outcome.unnoted {
+        writeln!(
+            context.out,
+            "Not noted how far local is brought up to date, so the next plan may compare in full: {}",
+            line_of(unnoted)
+        )?;
+    }
     if !problems.is_empty() {
         writeln!(context.out, "Not done:")?;
         for report in &problems {
@@ -418,6 +464,7 @@ fn print_json(outcome: &Outcome, plan: &Plan, context: &mut Context<'_>) -> Resu
         "exit_code": outcome.exit_code(),
         "interrupted": outcome.interrupted,
         "triggers_down": outcome.lost,
+        "not_noted": outcome.unnoted,
         "entries": entries,
     });
     writeln!(context.out, "{text:#}").map_err(|error| {

@@ -17,6 +17,10 @@ pub fn run(args: &SyncArgs, context: &mut Context<'_>) -> Result<u8> {
     plan::print(&written, &args.compare, context)?;
     let mut made = written.plan;
     if made.entries.is_empty() {
+        let noted = apply::note_compared(&made, &written.path, &loaded.config)?;
+        if noted > 0 && context.verbosity >= 0 {
+            writeln!(context.err, "{}", apply::noted_in_words(noted))?;
+        }
         return Ok(0);
     }
     if !args.yolo {

@@ -122,6 +122,7 @@ impl Comparison<'_> {
             let before = local.remove(key);
             // Gone since it was seen: the next plan finds out what became of it.
             if wanted.remote && after.is_none() || wanted.local && before.is_none() {
+                self.complete = false;
                 continue;
             }
             match (before, after) {

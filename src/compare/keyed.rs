@@ -166,7 +166,7 @@ impl Comparison<'_> {
         buckets: &Buckets,
         keys: &Keys,
     ) -> Result<Select> {
-        let columns = self.shape.hashed(side);
+        let columns = self.compared(side, keys);
         let table = self.name(side);
         checksum::select(table, keys.side(side), range, within, buckets, &columns)
     }

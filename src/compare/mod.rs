@@ -6,6 +6,7 @@
 
 mod bag;
 mod fetch;
+mod incremental;
 mod keyed;
 mod more;
 mod pace;
@@ -24,6 +25,7 @@ use crate::connect::{LocalSession, Reader, Remote, RemoteSession, Row, Side, ser
 use crate::diff::rows::{Counts, RowChange, RowKind, RowSink};
 use crate::issues::Step;
 use crate::read::encode::{self, Hasher};
+use crate::read::incremental::{Since, TimeColumn};
 use crate::read::rules::RowRules;
 use crate::refusal::Problem;
 use crate::schema::{ObjectName, Table};
@@ -68,6 +70,10 @@ pub struct TableTask<'a> {
     pub same_server_kind: bool,
     /// What the config's rules make of its rows.
     pub rules: Option<&'a RowRules>,
+    /// The column that shows when a row changed, where the table has a usable one.
+    pub times: Option<&'a TimeColumn>,
+    /// From when on rows are compared; `None` for all of them.
+    pub since: Option<&'a Since>,
 }
 
 /// How a table was compared.
@@ -77,6 +83,8 @@ pub enum Method {
     Copy,
     /// Every row was compared.
     Full,
+    /// Recent rows were compared, and those left from earlier plans.
+    Incremental,
 }
 
 /// What came of a comparison.
@@ -96,6 +104,12 @@ pub struct TableOutcome {
     pub counts: Counts,
     /// Snapshots the remote was read under.
     pub snapshots: u64,
+    /// The greatest time in the remote's first snapshot, of the rows read; `None` where the table has no time column or
+    /// none of its rows a time.
+    pub greatest: Option<String>,
+    /// Whether every difference that was seen was handed on. A row that is gone when it is fetched is left for the next
+    /// plan, so that nothing may be noted of the table.
+    pub complete: bool,
 }
 
 /// Returns the shape that a comparison of the table has, without reading a row.
@@ -222,6 +236,9 @@ fn over<'s>(
             snapshot_since: Instant::now(),
             hasher,
             kinds,
+            greatest: None,
+            complete: true,
+            keys_only: false,
         }
         .run()
     })
@@ -261,18 +278,33 @@ struct Comparison<'a> {
     hasher: Option<Hasher>,
     /// How cells read into values.
     kinds: Vec<ValueKind>,
+    greatest: Option<String>,
+    complete: bool,
+    /// Whether only keys are compared.
+    keys_only: bool,
 }
 
 impl Comparison<'_> {
     fn run(mut self) -> Result<TableOutcome> {
-        let method = if self.local_is_empty()? {
-            Method::Copy
-        } else {
-            Method::Full
+        let has_key = matches!(self.shape.key, RowKey::Columns { .. });
+        let recent = self.task.times.zip(self.task.since);
+        let method = match recent {
+            _ if self.local_is_empty()? => Method::Copy,
+            Some(_) if has_key => Method::Incremental,
+            _ => Method::Full,
         };
         self.try_rules()?;
         self.beyond = method != Method::Copy && self.shape.restriction.is_some();
+        if let Some(column) = self.task.times.filter(|_| method != Method::Incremental) {
+            // Before anything else is read: what changes later is of that time or later.
+            self.greatest = self.greatest_time(column)?;
+        }
         match (method, self.shape.key.clone()) {
+            (Method::Incremental, _) => {
+                if let Some((column, since)) = recent {
+                    self.since(column, since)?;
+                }
+            }
             (Method::Copy, _) => self.copy()?,
             (Method::Full, RowKey::Bag) => self.bag()?,
             (Method::Full, RowKey::Columns { .. }) => self.keyed()?,
@@ -292,6 +324,8 @@ impl Comparison<'_> {
             local_rows: self.local_rows,
             counts: self.counts,
             snapshots: self.snapshots,
+            greatest: self.greatest,
+            complete: self.complete,
             shape: self.shape,
         })
     }
@@ -399,6 +433,7 @@ fn exactness(method: Method, shape: &Shape) -> String {
             "exact: every row compared; without a usable key, equal rows are counted"
         }
         (Method::Full, RowKey::Columns { .. }) => "exact: every row compared",
+        (Method::Incremental, _) => "recent rows compared",
     };
     let mut exactness = exactness.to_owned();
     for note in &shape.notes {

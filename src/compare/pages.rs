@@ -11,7 +11,7 @@ use crate::progress;
 use crate::read::chunk::{self, ChunkRange, Key, KeySide};
 use crate::retry::is_transient;
 use crate::sql::{Expr, Select};
-use crate::value::Value;
+use crate::value::{Cell, Value};
 use anyhow::{Context, Result};
 
 /// Rows that one statement reads; they come in batches of bounded bytes.
@@ -207,7 +207,7 @@ fn one_sided(side: Side, values: Option<Vec<Value>>, hash: Option<String>) -> Ro
 }
 
 /// Returns the key that a row begins with.
-pub(super) fn key_of(row: &Row, columns: usize) -> Result<Key> {
+pub(super) fn key_of(row: &[Cell], columns: usize) -> Result<Key> {
     row.iter()
         .take(columns)
         .map(|cell| cell.clone().context("a key column is NULL"))

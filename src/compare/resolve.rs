@@ -9,6 +9,7 @@ use super::spans::count;
 use super::work::Answer;
 use crate::connect::{Row, Side};
 use crate::read::chunk::{Buckets, ChunkRange, Key, with_index};
+use crate::read::encode::{self, Encoding};
 use crate::read::{checksum, chunk};
 use crate::sql::Expr;
 use anyhow::{Context, Result, bail};
@@ -100,7 +101,7 @@ impl Area {
 
 /// A row of the second look.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Seen {
+pub(super) struct Seen {
     hash: [u8; 16],
     /// Bytes of its long values.
     bytes: u64,
@@ -210,15 +211,34 @@ impl Comparison<'_> {
         )
     }
 
-    fn ask_hashes(&self, side: Side, group: &[Area], keys: &Keys) -> Result<Answer<Vec<Row>>> {
+    /// The key, the hash that rows are compared by, the bytes of long values.
+    pub(super) fn hash_columns(&self, side: Side, keys: &Keys) -> Vec<Expr> {
         let key = keys.side(side);
         let mut columns = key
             .columns
             .iter()
             .map(chunk::KeyColumn::encoded)
             .collect::<Vec<_>>();
-        columns.push(self.shape.comparison_hash(side));
+        columns.push(encode::hash_of(&self.compared(side, keys)));
         columns.extend(self.shape.long_bytes(side));
+        columns
+    }
+
+    /// What rows are compared by: all columns of the shape, or the key alone.
+    pub(super) fn compared(&self, side: Side, keys: &Keys) -> Vec<(Expr, Encoding)> {
+        let columns = self.shape.hashed(side);
+        if !self.keys_only {
+            return columns;
+        }
+        keys.positions
+            .iter()
+            .filter_map(|position| columns.get(*position).cloned())
+            .collect()
+    }
+
+    fn ask_hashes(&self, side: Side, group: &[Area], keys: &Keys) -> Result<Answer<Vec<Row>>> {
+        let key = keys.side(side);
+        let columns = self.hash_columns(side, keys);
         let select = self
             .select(side, columns)
             .filter(group_filter(side, group, keys)?);
@@ -240,7 +260,7 @@ fn group_filter(side: Side, group: &[Area], keys: &Keys) -> Result<Expr> {
     Ok(Expr::any(filters))
 }
 
-fn seen(rows: &[Row], columns: usize) -> Result<BTreeMap<Key, Seen>> {
+pub(super) fn seen(rows: &[Row], columns: usize) -> Result<BTreeMap<Key, Seen>> {
     let mut found = BTreeMap::new();
     for row in rows {
         let hash = super::hash_text(row, columns)?;
@@ -260,7 +280,7 @@ fn seen(rows: &[Row], columns: usize) -> Result<BTreeMap<Key, Seen>> {
 }
 
 /// Returns the keys of rows that one side lacks or that differ.
-fn differences(
+pub(super) fn differences(
     remote: &BTreeMap<Key, Seen>,
     local: &BTreeMap<Key, Seen>,
     keep_local: bool,

@@ -33,7 +33,8 @@ impl ShapeColumn {
         self.local.is_some()
     }
 
-    fn definition(&self, side: Side) -> Option<&Column> {
+    /// Returns the column's definition on a side, where that has it.
+    pub(super) fn definition(&self, side: Side) -> Option<&Column> {
         match side {
             Side::Remote => Some(&self.remote),
             Side::Local => self.local.as_ref(),

@@ -1,8 +1,7 @@
-//! What the types alone cannot say about a config: values that exclude each other, names, globs, and what is not
-//! built yet.
+//! What the types alone cannot say about a config: values that exclude each other, names, globs.
 
 use super::rules::Patterns;
-use super::{Config, DatabaseName, Incremental, MaskKind, TableRule};
+use super::{Config, DatabaseName, MaskKind, TableRule};
 use crate::sql::rule::{self, Clock, RuleError};
 use std::collections::BTreeMap;
 
@@ -58,34 +57,6 @@ pub(super) fn check(config: &Config) -> Result<(), String> {
         ));
     }
     Ok(())
-}
-
-/// Returns the keys that are set to something that driftwarden cannot do yet. Shrinks as features land.
-pub fn unsupported_yet(config: &Config) -> Vec<String> {
-    let mut keys = Vec::new();
-    for (place, rule) in config.tables.rules.iter().enumerate() {
-        let mut add = |key: &str, is_set: bool| {
-            if is_set {
-                keys.push(format!(
-                    "`tables.rules[{place}].{key}` (for `{}`)",
-                    rule.pattern
-                ));
-            }
-        };
-        add("updated_at", rule.updated_at.is_some());
-        add("created_at", rule.created_at.is_some());
-        add("check_deletes", rule.check_deletes == Some(true));
-    }
-    let mut add = |key: &str, is_set: bool| {
-        if is_set {
-            keys.push(key.to_owned());
-        }
-    };
-    add(
-        "`incremental.overlap`",
-        config.incremental != Incremental::default(),
-    );
-    keys
 }
 
 /// The SQL of a rule, as far as it can be told without a table.

@@ -4,10 +4,10 @@
 //! unknown is refused, and so is what is not built yet.
 
 use super::Config;
-use super::check::{check, unsupported_yet};
+use super::check::check;
 use crate::nearest::nearest;
 use crate::refusal::Problem;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -61,17 +61,6 @@ pub fn load(path: &Path) -> Result<Loaded> {
     }
     .map_err(wrong)?;
     check(&config).map_err(wrong)?;
-    let missing = unsupported_yet(&config);
-    if !missing.is_empty() {
-        bail!(Problem::new(
-            format!(
-                "{}: not supported yet: {}",
-                path.display(),
-                missing.join("; ")
-            ),
-            "remove these keys for now; none of them is ignored in silence",
-        ));
-    }
     let warnings =
         warnings(&config, path).with_context(|| format!("examining {}", path.display()))?;
     Ok(Loaded {

@@ -132,15 +132,6 @@ fn an_error_names_the_path_what_was_found_and_what_is_expected() {
 }
 
 #[test]
-fn what_is_not_built_yet_is_refused_and_never_ignored() {
-    let text = and(
-        r#""tables":{"rules":[{"match":"a","where":"1","mask":{"x":"email"},"updated_at":"u"}]},
-           "incremental":{"overlap":"1m"},"remote_limits":{"snapshot":"database","connections":9}"#,
-    );
-    insta::assert_snapshot!(error("c.json", &text), @r#"c.json: not supported yet: `tables.rules[0].updated_at` (for `a`); `incremental.overlap`"#);
-}
-
-#[test]
 fn rules_are_merged_in_order_and_exclude_wins() {
     let config = config(&and(
         r#""tables":{"include":["shop.*","crm.a*"],"exclude":["*_archive"],

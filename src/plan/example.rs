@@ -2,8 +2,8 @@
 
 use super::{
     DatabasePair, Entry, FORMAT_VERSION, Kind, LocalServer, Payload, Phase, Plan, PlanRow,
-    RemoteServer, Review, Risk, RowShape, Scope, ShapeColumn, Strategy, Summary, TablePlan, digest,
-    summary,
+    PlannedWatermark, RemoteServer, Review, Risk, RowShape, Scope, ShapeColumn, Strategy, Summary,
+    TablePlan, Watermark, digest, summary,
 };
 use crate::schema::Unsupported;
 use crate::value::{Value, ValueKind};
@@ -103,6 +103,7 @@ fn around(entries: Vec<Entry>) -> Plan {
                         .into(),
                 remote_schema: Some(format!("sha256:{}", "1".repeat(64))),
                 local_schema: Some(format!("sha256:{}", "1".repeat(64))),
+                watermark: None,
             },
             TablePlan {
                 table: "shop.users".into(),
@@ -110,6 +111,18 @@ fn around(entries: Vec<Entry>) -> Plan {
                 exactness: "exact".into(),
                 remote_schema: Some(format!("sha256:{}", "2".repeat(64))),
                 local_schema: Some(format!("sha256:{}", "3".repeat(64))),
+                watermark: Some(PlannedWatermark {
+                    mark: Watermark {
+                        column: "updated_at".into(),
+                        value: "2026-11-24 06:14:30".into(),
+                        clock: "2026-11-24 06:15:00".into(),
+                        ahead: 0,
+                        basis: "4".repeat(64),
+                    },
+                    local_table: Some("2026-10-01 08:00:00 #1067".into()),
+                    replaces: Some("5".repeat(64)),
+                    keys_compared: true,
+                }),
             },
         ],
         unsupported: vec![Unsupported {

@@ -23,10 +23,12 @@ pub mod row_sql;
 pub mod schema_entries;
 pub mod scope;
 pub mod strategy;
+mod watermark;
 
 pub use entry_id::entry_id;
 pub use json_schema::{FILE_NAME as SCHEMA_FILE, json_schema};
 pub use order::summary;
+pub use watermark::{PlannedWatermark, Watermark};
 
 use crate::schema::Unsupported;
 use crate::value::{Value, ValueKind};
@@ -160,6 +162,9 @@ pub struct TablePlan {
     pub remote_schema: Option<String>,
     /// Fingerprint of the local table, `sha256:…`; `null` where local has none.
     pub local_schema: Option<String>,
+    /// How far the table was compared, for `apply` to note on local; absent where that cannot be told by a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watermark: Option<PlannedWatermark>,
 }
 
 /// Counts of a plan.

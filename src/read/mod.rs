@@ -3,6 +3,7 @@
 pub mod checksum;
 pub mod chunk;
 pub mod encode;
+pub mod incremental;
 pub mod mask;
 pub mod orphans;
 pub mod rules;

@@ -67,7 +67,7 @@ fn head(view: &View<'_>, page: &mut String) {
     let (add, change, destroy) = words::totals(plan);
     let _ = writeln!(page, "### Plan {}\n", code(&plan.id));
     if plan.entries.is_empty() {
-        let _ = writeln!(page, "**No changes.**");
+        let _ = writeln!(page, "**No changes.** Compared: {}.", words::compared(plan));
     } else {
         let destructive = plan
             .entries

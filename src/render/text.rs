@@ -66,7 +66,14 @@ pub fn row(view: &View<'_>, entry: &Entry, row: &PlanRow, out: &mut dyn Write) -
 pub fn next_steps(plan: &Plan, path: &Path) -> String {
     let path = line(&path.display().to_string());
     if plan.entries.is_empty() {
-        return String::new();
+        let marked = plan.tables.iter().any(|table| table.watermark.is_some());
+        return if marked {
+            format!(
+                "Note how far it compared, so that the next plan reads only what changed since:\n  driftwarden apply {path}\n"
+            )
+        } else {
+            String::new()
+        };
     }
     let pending = plan.count_decided(Decision::Pending) > 0;
     let mut steps = String::new();
@@ -329,34 +336,11 @@ fn left_out(view: &View<'_>, text: &mut String) {
 
 fn totals(view: &View<'_>, text: &mut String) {
     let (plan, paint) = (view.plan, Paint(view.color));
-    let compared = match (plan.scope.schema, plan.scope.data) {
-        (true, true) => "schema and rows",
-        (true, false) => "schema",
-        _ => "rows",
-    };
-    let tables = words::counted(plan.tables.len() as u64, "table");
-    let skipped = |it: &&crate::plan::TablePlan| it.strategy == Strategy::Skipped;
-    let skipped = plan.tables.iter().filter(skipped).count() as u64;
-    let mut but = Vec::new();
-    if skipped > 0 && plan.scope.data {
-        but.push(format!(
-            "the rows of {} were not",
-            words::counted(skipped, "table")
-        ));
-    }
-    if !plan.unsupported.is_empty() {
-        let count = words::counted(plan.unsupported.len() as u64, "object");
-        but.push(format!("{count} cannot be handled"));
-    }
-    let but = if but.is_empty() {
-        String::new()
-    } else {
-        format!("; {}", but.join(", "))
-    };
+    let compared = words::compared(plan);
     if plan.entries.is_empty() {
         let _ = writeln!(
             text,
-            "\n{} Compared: {compared} of {tables}{but}.",
+            "\n{} Compared: {compared}.",
             paint.bold("No changes.")
         );
         return;
@@ -388,5 +372,5 @@ fn totals(view: &View<'_>, text: &mut String) {
         plan.count_decided(Decision::Deny),
         plan.count_decided(Decision::Pending)
     );
-    let _ = writeln!(text, "  compared: {compared} of {tables}{but}");
+    let _ = writeln!(text, "  compared: {compared}");
 }

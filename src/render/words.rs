@@ -35,6 +35,66 @@ pub(super) fn what(entry: &Entry) -> String {
     }
 }
 
+/// Returns what a plan compared, and of what it did less: "no changes" is no more than that.
+pub(super) fn compared(plan: &Plan) -> String {
+    let compared = match (plan.scope.schema, plan.scope.data) {
+        (true, true) => "schema and rows",
+        (true, false) => "schema",
+        _ => "rows",
+    };
+    let tables = counted(plan.tables.len() as u64, "table");
+    let skipped = |it: &&crate::plan::TablePlan| it.strategy == Strategy::Skipped;
+    let skipped = plan.tables.iter().filter(skipped).count() as u64;
+    let mut but = Vec::new();
+    if skipped > 0 && plan.scope.data {
+        but.push(format!(
+            "the rows of {} were not",
+            counted(skipped, "table")
+        ));
+    }
+    but.extend(partly(plan));
+    if !plan.unsupported.is_empty() {
+        let count = counted(plan.unsupported.len() as u64, "object");
+        but.push(format!("{count} cannot be handled"));
+    }
+    let but = if but.is_empty() {
+        String::new()
+    } else {
+        format!("; {}", but.join(", "))
+    };
+    format!("{compared} of {tables}{but}")
+}
+
+/// Returns of how many tables less than every row was compared, in words.
+fn partly(plan: &Plan) -> Vec<String> {
+    let recent: Vec<&str> = plan
+        .tables
+        .iter()
+        .filter(|table| table.strategy == Strategy::Incremental)
+        .map(|table| table.exactness.as_str())
+        .collect();
+    let count = |new_only: bool, checked: bool| {
+        let is = |text: &&&str| {
+            text.starts_with("new rows only") == new_only
+                && text.contains("deletes not checked") != checked
+        };
+        recent.iter().filter(is).count() as u64
+    };
+    let mut said = Vec::new();
+    for (new_only, what) in [(false, "only recent changes"), (true, "new rows only")] {
+        for (checked, deletes) in [(false, "deletes not checked"), (true, "deletes checked")] {
+            let tables = count(new_only, checked);
+            if tables > 0 {
+                said.push(format!(
+                    "of {} {what} ({deletes})",
+                    counted(tables, "table")
+                ));
+            }
+        }
+    }
+    said
+}
+
 pub(super) fn kind_words(kind: Kind) -> &'static str {
     match kind {
         Kind::CreateDatabase => "create database",

@@ -48,6 +48,12 @@ pub enum Metadata {
     /// `table_schema, table_name, column_name, referenced_table_schema, referenced_table_name`: foreign keys *into*
     /// the databases, from whichever database
     ForeignKeysInto,
+    /// `table_schema, table_name, create_time`: which table it is, rather than what it looks like (local only)
+    Created,
+    /// `name, table_id` of InnoDB's tables, on MySQL (local only)
+    InnodbTables,
+    /// `name, table_id` of InnoDB's tables, on MariaDB (local only)
+    InnodbSysTables,
 }
 
 /// What [`Read::Survey`] lists, in the order of its result sets.
@@ -88,6 +94,8 @@ pub enum ServerQuestion {
     LocalInfile,
     /// Names of the schemas that proofs use (local only).
     ScratchSchemas,
+    /// `UTC_TIMESTAMP(6)`, and the seconds that the server's own time zone is ahead of it
+    Clock,
 }
 
 /// A SELECT over one table.
@@ -263,6 +271,10 @@ impl ServerQuestion {
                 "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA \
                  WHERE LEFT(SCHEMA_NAME, 20) = 'driftwarden_scratch_'"
             }
+            Self::Clock => {
+                "SELECT UTC_TIMESTAMP(6), \
+                 TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), CONVERT_TZ(UTC_TIMESTAMP(), '+00:00', @@global.time_zone))"
+            }
         }
     }
 }
@@ -307,7 +319,19 @@ fn metadata_sql(query: Metadata, databases: &[String]) -> String {
             "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, REFERENCED_TABLE_SCHEMA, REFERENCED_TABLE_NAME \
              FROM information_schema.KEY_COLUMN_USAGE WHERE REFERENCED_TABLE_SCHEMA IN ({names})"
         ),
+        Metadata::Created => format!(
+            "SELECT TABLE_SCHEMA, TABLE_NAME, CREATE_TIME \
+             FROM information_schema.TABLES WHERE TABLE_SCHEMA IN ({names})"
+        ),
+        Metadata::InnodbTables => innodb_tables("INNODB_TABLES", &names),
+        Metadata::InnodbSysTables => innodb_tables("INNODB_SYS_TABLES", &names),
     }
+}
+
+fn innodb_tables(list: &str, names: &str) -> String {
+    format!(
+        "SELECT NAME, TABLE_ID FROM information_schema.{list} WHERE SUBSTRING_INDEX(NAME, '/', 1) IN ({names})"
+    )
 }
 
 fn join(statements: impl Iterator<Item = String>) -> String {

@@ -25,6 +25,10 @@ cases! {
     events
     full_diff_needs_approval
     hostile_names
+    incremental_left
+    incremental_new_rows
+    incremental_rounds
+    incremental_times
     indexes
     key_types
     mariadb_features

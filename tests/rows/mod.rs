@@ -4,6 +4,7 @@
 mod brute;
 mod comparison;
 mod hashes;
+mod incremental;
 mod keys;
 mod random;
 mod server;

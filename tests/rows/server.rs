@@ -107,6 +107,8 @@ impl Server {
             data_only: false,
             same_server_kind: true,
             rules: None,
+            times: None,
+            since: None,
         };
         let mut found = Found::default();
         let mut remote_side = Counted::new(&mut self.session);

@@ -47,6 +47,42 @@ struct File {
     /// Whether both sides are equal after apply; so where left out.
     #[serde(default = "yes")]
     converges: bool,
+    /// What happens after that, round by round.
+    #[serde(default)]
+    rounds: Vec<Round>,
+}
+
+/// A further change of both sides, a plan and an apply.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Round {
+    /// SQL on the remote.
+    #[serde(default)]
+    remote: String,
+    /// SQL on local.
+    #[serde(default)]
+    local: String,
+    /// Arguments of this round's `plan`.
+    #[serde(default)]
+    plan_args: Vec<String>,
+    /// The plan's entries, as for the case.
+    #[serde(default)]
+    entries: Vec<BTreeMap<String, Expected>>,
+    /// Texts that must stand somewhere in the plan file.
+    #[serde(default)]
+    plan_says: Vec<String>,
+    /// Selectors that are denied, after everything was approved.
+    #[serde(default)]
+    deny: Vec<String>,
+    /// SQL on local between the plan and its apply.
+    #[serde(default)]
+    meanwhile: String,
+    /// Exit code of `apply`.
+    #[serde(default)]
+    exit: i32,
+    /// Whether both sides are equal afterwards.
+    #[serde(default)]
+    equal: bool,
 }
 
 fn yes() -> bool {
@@ -174,13 +210,67 @@ pub(crate) fn run(name: &str, vendor: Vendor) {
         let plan = case.plan("first", &arguments);
         assert_plan(&case, &file, &plan, vendor);
     }
+    for (number, round) in file.rounds.iter().enumerate() {
+        run_round(&case, number + 1, round, &pairs);
+    }
+}
+
+fn run_round(case: &Case, number: usize, round: &Round, pairs: &[(&str, &str)]) {
+    case.sql(Side::Remote, pairs[0].0, &round.remote);
+    case.sql(Side::Local, pairs[0].1, &round.local);
+    let name = format!("round{number}");
+    let arguments: Vec<&str> = round.plan_args.iter().map(String::as_str).collect();
+    let plan = case.plan(&name, &arguments);
+    let context = format!("round {number}");
+    assert_entries(case, &plan, round.entries.iter().flatten(), &context);
+    assert_says(case, &plan, &round.plan_says, &context);
+    case.approve_all(&name, &plan);
+    let file = format!("plans/{name}.json");
+    for selector in &round.deny {
+        // Names stand in ids as they are, so that an own name needs no quotes.
+        let selector = selector.replace("db.", &format!("{}.", case.name("db")));
+        case.driftwarden(&["deny", &file, &selector]).exits(0);
+    }
+    case.sql(Side::Local, pairs[0].1, &round.meanwhile);
+    case.driftwarden(&["apply", &file]).exits(round.exit);
+    if round.equal {
+        case.assert_equal(pairs);
+    }
 }
 
 fn assert_plan(case: &Case, file: &File, plan: &Value, vendor: Vendor) {
     let text = case.plain(&serde_json::to_string_pretty(plan).unwrap());
     let empty = Vec::new();
     let own = file.entries_of.get(&vendor.to_string()).unwrap_or(&empty);
-    let expected: Vec<(&String, &Expected)> = file.entries.iter().chain(own).flatten().collect();
+    assert_entries(case, plan, file.entries.iter().chain(own).flatten(), "");
+    let unsupported: Vec<String> = plan["unsupported"]
+        .as_array()
+        .expect("a plan says what is unsupported")
+        .iter()
+        .map(|each| case.plain(each["object"].as_str().unwrap_or("?")))
+        .collect();
+    assert_eq!(unsupported, file.unsupported, "{text}");
+    assert_says(case, plan, &file.plan_says, "");
+    for identifier in [
+        quoted("driftwarden_scratch"),
+        case.sandbox.setting("REMOTE_PASSWORD").to_owned(),
+    ] {
+        assert!(
+            !text.contains(&identifier),
+            "{identifier} is in the plan\n{text}"
+        );
+    }
+}
+
+/// Asserts that a plan holds these entries and no others.
+fn assert_entries<'e>(
+    case: &Case,
+    plan: &Value,
+    expected: impl Iterator<Item = (&'e String, &'e Expected)>,
+    context: &str,
+) {
+    let text = case.plain(&serde_json::to_string_pretty(plan).unwrap());
+    let expected: Vec<(&String, &Expected)> = expected.collect();
     let mut wanted: Vec<String> = expected.iter().map(|(id, each)| each.wanted(id)).collect();
     let mut seen: Vec<String> = Vec::new();
     for entry in plan["entries"].as_array().expect("a plan has entries") {
@@ -195,30 +285,19 @@ fn assert_plan(case: &Case, file: &File, plan: &Value, vendor: Vendor) {
     seen.sort();
     assert!(
         wanted == seen,
-        "the plan's entries differ (- expected, + planned)\n{}\n{text}",
+        "{context}: the plan's entries differ (- expected, + planned)\n{}\n{text}",
         similar::TextDiff::from_lines(&(wanted.join("\n") + "\n"), &(seen.join("\n") + "\n"))
             .unified_diff()
     );
-    let unsupported: Vec<String> = plan["unsupported"]
-        .as_array()
-        .expect("a plan says what is unsupported")
-        .iter()
-        .map(|each| case.plain(each["object"].as_str().unwrap_or("?")))
-        .collect();
-    assert_eq!(unsupported, file.unsupported, "{text}");
-    for wanted in &file.plan_says {
+}
+
+/// Asserts that texts stand somewhere in a plan.
+fn assert_says(case: &Case, plan: &Value, texts: &[String], context: &str) {
+    let text = case.plain(&serde_json::to_string_pretty(plan).unwrap());
+    for wanted in texts {
         assert!(
             text.contains(wanted),
-            "{wanted:?} is not in the plan\n{text}"
-        );
-    }
-    for identifier in [
-        quoted("driftwarden_scratch"),
-        case.sandbox.setting("REMOTE_PASSWORD").to_owned(),
-    ] {
-        assert!(
-            !text.contains(&identifier),
-            "{identifier} is in the plan\n{text}"
+            "{context}: {wanted:?} is not in the plan\n{text}"
         );
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn database(root: &mut Conn, name: &str) -> String {
     show(root, &mut text, "DATABASE", &quoted(name));
     for (table, kind) in names(
         root,
-        "SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() ORDER BY 1",
+        "SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME <> '_driftwarden_state' ORDER BY 1",
     ) {
         if kind == "VIEW" {
             show(root, &mut text, "VIEW", &quoted(&table));

@@ -14,10 +14,12 @@ pub(super) use verify::hash_bits;
 
 use super::approved::ApprovedPlan;
 use super::foreign::{self, Key};
+use super::state::MOST_KEYS;
 use super::table::Target;
 use super::undo::{Journal, Record};
 use crate::connect::{LocalSession, Reader as _, server_code};
 use crate::interrupt;
+use crate::plan::row_sql::Values;
 use crate::plan::{Entry, Kind, PlanRow, payload};
 use crate::value::Value;
 use anyhow::{Context as _, Result};
@@ -42,12 +44,17 @@ pub(super) struct Progress {
     pub(super) stale: u64,
     /// The first of them.
     pub(super) examples: Vec<String>,
+    /// Keys of rows left alone, as many as a note of the table can hold.
+    pub(super) left: Vec<Values>,
 }
 
 impl Progress {
     /// Counts a row that is left as it is.
     pub(super) fn leave(&mut self, row: &PlanRow, why: &str) {
         self.stale += 1;
+        if self.left.len() <= MOST_KEYS {
+            self.left.push(row.key.clone());
+        }
         if self.examples.len() < EXAMPLES {
             let key: Vec<String> = row
                 .key

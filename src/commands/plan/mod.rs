@@ -9,6 +9,7 @@ mod rows;
 mod rules;
 mod schema;
 mod survey;
+mod watermark;
 
 use super::bars::Bars;
 use super::{Context, setup};
@@ -32,6 +33,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use survey::{Pair, Sides};
 use time::format_description::well_known::Rfc3339;
+use watermark::Watermarks;
 
 pub(super) use report::print;
 
@@ -131,10 +133,12 @@ pub(super) fn make(
     let bars = Bars::show(context);
     let mut work = Work {
         config,
+        check_deletes: args.check_deletes,
         sides: &mut sides,
         folder: &folder,
         findings: &mut findings,
         rules: &rules.tables,
+        watermarks: None,
     };
     let mut compared = work.tables(&pairs, &mut selection, (with_schema, with_data), context)?;
     drop(bars);
@@ -146,6 +150,7 @@ pub(super) fn make(
     context.progress.tables.extend(reached(&pairs, &compared));
     for table in compared.values_mut() {
         findings.entries.append(&mut table.entries);
+        findings.warnings.extend(table.warning.take());
     }
     if with_schema {
         schema::objects(&pairs, &selection, config, &mut sides, &mut findings)?;
@@ -237,10 +242,12 @@ fn end_one_snapshot(sides: &mut Sides, findings: &mut Findings) -> Option<u64> {
 /// What finding the differences of tables works with.
 struct Work<'a> {
     config: &'a Config,
+    check_deletes: bool,
     sides: &'a mut Sides,
     folder: &'a PayloadFolder,
     findings: &'a mut Findings,
     rules: &'a BTreeMap<ObjectName, RowRules>,
+    watermarks: Option<Watermarks>,
 }
 
 impl Work<'_> {
@@ -265,6 +272,15 @@ impl Work<'_> {
         if with_data {
             let tables = rows::candidates(pairs);
             chosen = rows::choose_or_ask(&tables, selection, self.config, self.sides, context)?;
+            if chosen.iter().any(|(_, choice)| choice.times.is_some()) {
+                self.watermarks = Some(Watermarks::read(
+                    self.config,
+                    pairs,
+                    self.sides,
+                    context.now,
+                    self.check_deletes,
+                )?);
+            }
         }
         let mut unsupported = Vec::new();
         let mut compared =
@@ -304,6 +320,7 @@ impl Work<'_> {
             sides: &mut *self.sides,
             folder: self.folder,
             rules: self.rules,
+            watermarks: self.watermarks.as_ref(),
         }
     }
 }
@@ -371,10 +388,12 @@ fn table_plans(
                 None if with_data && pair.remote.tables.contains_key(name) => Choice {
                     strategy: Strategy::Skipped,
                     exactness: "rows not compared: see `unsupported`".to_owned(),
+                    times: None,
                 },
                 None => Choice {
                     strategy: Strategy::Schema,
                     exactness: "only the schema was compared".to_owned(),
+                    times: None,
                 },
             };
             tables.insert(
@@ -385,6 +404,9 @@ fn table_plans(
                     exactness: choice.exactness,
                     remote_schema: fingerprint(&pair.remote),
                     local_schema: fingerprint(&pair.local),
+                    watermark: compared
+                        .get(&local_name)
+                        .and_then(|table| table.watermark.clone()),
                 },
             );
         }

@@ -4,7 +4,8 @@
 
 use super::super::Context;
 use super::survey::{Pair, Sides};
-use crate::compare::{self, RuleUnfit, TableTask};
+use super::watermark::{Subject, Watermarks};
+use crate::compare::{self, Method, RuleUnfit, TableOutcome, TableTask};
 use crate::config::{Config, SnapshotScope};
 use crate::connect::{Reader, server_code};
 use crate::interrupt;
@@ -14,8 +15,9 @@ use crate::plan::references::References;
 use crate::plan::row_entries;
 use crate::plan::scope::{Named, Selection};
 use crate::plan::strategy::{self, Choice, Facts};
-use crate::plan::{Entry, Strategy};
+use crate::plan::{Entry, PlannedWatermark, Strategy};
 use crate::progress;
+use crate::read::incremental::Since;
 use crate::read::rules::RowRules;
 use crate::refusal::find;
 use crate::schema::{ObjectName, Table, Unsupported};
@@ -40,6 +42,10 @@ pub(super) struct Compared {
     pub(super) snapshots: u64,
     /// Rows that were compared: those of the side that has more.
     pub(super) scanned: u64,
+    /// How far it was compared, for `apply` to note.
+    pub(super) watermark: Option<PlannedWatermark>,
+    /// Why it was compared in full, where that was not expected.
+    pub(super) warning: Option<String>,
 }
 
 impl Compared {
@@ -122,6 +128,7 @@ fn choose<'a>(
                 .again(&step, |local| compare::is_empty(local, &local_name))?;
         let facts = Facts {
             remote: table.remote,
+            estimated_rows: estimated_rows(table),
             local_empty,
             full_approved: selection.approves_full(&remote_name),
             updated_at: rule.updated_at.as_deref(),
@@ -199,6 +206,8 @@ fn task_of<'t>(
         data_only: !schema,
         same_server_kind: sides.remote.server().vendor == sides.local.server().vendor,
         rules: rules.get(&remote_name),
+        times: None,
+        since: None,
         remote_name,
     }
 }
@@ -250,6 +259,8 @@ pub(super) struct Task<'a> {
     pub(super) folder: &'a PayloadFolder,
     /// What the config's rules make of rows, by remote name.
     pub(super) rules: &'a BTreeMap<ObjectName, RowRules>,
+    /// What local remembers; `None` where no table has a time column.
+    pub(super) watermarks: Option<&'a Watermarks>,
 }
 
 /// Compares every table as chosen. Tables that were altered or dropped meanwhile are noted as unsupported.
@@ -281,6 +292,8 @@ pub(super) fn compare_all(
                 entries: Vec::new(),
                 snapshots: 0,
                 scanned: 0,
+                watermark: None,
+                warning: None,
             };
             compared.insert(name, skipped);
             continue;
@@ -367,10 +380,13 @@ fn unchanged(
                 choice: Choice {
                     strategy: choice.strategy,
                     exactness: found.exactness,
+                    times: None,
                 },
                 entries: Vec::new(),
                 snapshots: u64::from(!std::mem::replace(&mut counted, true)),
                 scanned: found.rows,
+                watermark: None,
+                warning: None,
             };
             Some((table.pair.local_name(table.name), compared))
         })
@@ -387,9 +403,26 @@ fn compare(table: &Candidate<'_>, choice: &Choice, work: &mut Task<'_>) -> Resul
         sides,
         folder,
         rules,
+        watermarks,
     } = work;
     let local_name = table.pair.local_name(table.name);
-    let task = task_of(table, config, *schema, sides, rules);
+    let rule = config.rule_for(&table.pair.remote_name(table.name));
+    let mut task = task_of(table, config, *schema, sides, rules);
+    task.times = choice.times.as_ref();
+    let shape = compare::shape(&task)?;
+    let (remote_name, name) = (task.remote_name.clone(), local_name.clone());
+    let subject = choice.times.as_ref().map(|column| Subject {
+        remote_name: &remote_name,
+        local_name: &name,
+        rule: &rule,
+        shape: &shape,
+        column,
+    });
+    let watermarks = watermarks.zip(subject.as_ref());
+    let wanted = watermarks.filter(|_| choice.strategy == Strategy::Incremental);
+    let since = wanted.map(|(watermarks, subject)| watermarks.since(subject));
+    task.since = since.as_ref().and_then(|since| since.as_ref().ok());
+
     // What cannot go on from where a connection broke (a table without an order) begins anew, with nothing kept.
     let step = format!("comparing the rows of {local_name} anew");
     progress::begin(
@@ -432,18 +465,65 @@ fn compare(table: &Candidate<'_>, choice: &Choice, work: &mut Task<'_>) -> Resul
         assemble::brake(&mut entry, outcome.local_rows, &config.deletes);
         entries.push(entry);
     }
-    let exactness = match choice.strategy {
-        Strategy::Copy => choice.exactness.clone(),
-        _ => outcome.exactness,
+    let went_on = task.since.filter(|_| outcome.method == Method::Incremental);
+    let (choice, warning) = settled(&local_name, choice, &outcome, went_on, since.as_ref());
+    let choice = Choice {
+        exactness: row_entries::with_rules(choice.exactness, task.rules),
+        ..choice
     };
-    let exactness = row_entries::with_rules(exactness, task.rules);
+    let watermark = watermarks
+        .filter(|_| outcome.complete)
+        .and_then(|(watermarks, subject)| {
+            let greatest = outcome.greatest.as_deref();
+            watermarks.planned(subject, greatest, went_on, !entries.is_empty())
+        });
     Ok(Compared {
-        choice: Choice {
-            strategy: choice.strategy,
-            exactness,
-        },
+        choice,
         entries,
         snapshots: outcome.snapshots,
         scanned: outcome.remote_rows.max(outcome.local_rows),
+        watermark,
+        warning,
     })
+}
+
+/// Returns how the table was compared in the end, and what the user should know of that.
+fn settled(
+    name: &ObjectName,
+    choice: &Choice,
+    outcome: &TableOutcome,
+    went_on: Option<&Since>,
+    since: Option<&Result<Since, (String, bool)>>,
+) -> (Choice, Option<String>) {
+    let mut warning = None;
+    let (strategy, exactness) = match (outcome.method, choice.times.as_ref().zip(went_on)) {
+        (Method::Copy, _) => (Strategy::Copy, outcome.exactness.clone()),
+        (_, Some((column, since))) => {
+            let mut seen = strategy::seen_since(column, since);
+            for note in &outcome.shape.notes {
+                seen.push_str("; ");
+                seen.push_str(note);
+            }
+            (Strategy::Incremental, seen)
+        }
+        (..) => {
+            let mut exactness = outcome.exactness.clone();
+            if let Some(Err((why, is_news))) = since {
+                exactness = format!("{exactness}; in full because {why}");
+                warning = is_news.then(|| format!("{name} was compared in full: {why}"));
+            }
+            (Strategy::Full, exactness)
+        }
+    };
+    let settled = Choice {
+        strategy,
+        exactness,
+        times: choice.times.clone(),
+    };
+    (settled, warning)
+}
+
+fn estimated_rows(table: &Candidate<'_>) -> u64 {
+    let info = table.pair.remote.tables.get(table.name);
+    info.map_or(0, |info| info.estimated_rows)
 }

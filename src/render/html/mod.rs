@@ -96,7 +96,11 @@ fn head(view: &View<'_>, page: &mut String) {
         html(&plan.id)
     );
     if plan.entries.is_empty() {
-        page.push_str("<p class=\"totals\"><b>No changes.</b></p>\n");
+        let _ = writeln!(
+            page,
+            "<p class=\"totals\"><b>No changes.</b> Compared: {}.</p>",
+            html(&words::compared(plan))
+        );
     } else {
         let _ = writeln!(
             page,
