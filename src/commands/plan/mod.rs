@@ -116,7 +116,10 @@ pub(super) fn make(
     } else {
         rules::Settled::default()
     };
+    // A pattern that matches nothing is how the command was called: no issue.
+    let begun = std::mem::take(&mut context.progress.phases);
     survey::select(&mut pairs, &selection)?;
+    context.progress.phases = begun;
     let mut findings = Findings {
         warnings: std::mem::take(&mut sides.warnings),
         ..Findings::default()
