@@ -7,9 +7,9 @@ use super::survey::{Pair, Sides};
 use crate::config::{Config, Preview};
 use crate::diff::rows::{RowChange, RowKind, RowSink as _};
 use crate::obstacles::{self, Side};
-use crate::plan::Entry;
 use crate::plan::payload::{self, EntrySink, PayloadFolder};
 use crate::plan::row_entries;
+use crate::plan::{Entry, Strategy};
 use crate::schema::table::ForeignKey;
 use crate::schema::{ObjectName, Table, Unsupported};
 use anyhow::{Context as _, Result};
@@ -122,7 +122,11 @@ fn find(
             .get(&of.0)
             .map_or(&[], |table| table.entries.as_slice())
     };
-    if side(child).is_empty() {
+    // A table that is read from a watermark keeps such rows: apply leaves them alone and notes them, to be looked at again.
+    let watermarked = compared
+        .get(&child.0)
+        .is_some_and(|table| table.choice.strategy == Strategy::Incremental);
+    if side(child).is_empty() || watermarked {
         return Ok(None);
     }
     let step = "looking for rows that refer to nothing";
