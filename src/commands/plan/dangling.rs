@@ -44,6 +44,8 @@ pub(super) fn leave_out(
             said.0 += found.len();
             if let Some(table) = compared.get_mut(&child.0) {
                 table.entries = without(&child.0, &table.entries, &found, config, folder)?;
+                // Rows are left out of the plan, so that it may not be noted that local has them.
+                table.watermark = None;
             }
         }
         if !changed {
