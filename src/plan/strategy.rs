@@ -50,6 +50,8 @@ pub struct Facts<'a> {
     pub updated_at: Option<&'a str>,
     /// `created_at` of the table's rule.
     pub created_at: Option<&'a str>,
+    /// Columns whose values are masked: their real times do not leave production.
+    pub masked: &'a [String],
 }
 
 /// A strategy with its reason.
@@ -150,6 +152,11 @@ pub fn time_column(facts: &Facts<'_>) -> Result<TimeColumn, String> {
         let Some(column) = facts.remote.column(name) else {
             continue;
         };
+        let is_it = |masked: &String| masked.to_lowercase() == column.name.to_lowercase();
+        if facts.masked.iter().any(is_it) {
+            reasons.push(format!("`{}` is masked", column.name));
+            continue;
+        }
         match TimeColumn::of(facts.remote, column, tells, facts.estimated_rows) {
             // A whole number called `modified` may as well be a flag or a user.
             Ok(found) if found.kind == TimeKind::Integer && !by_rule && !name.contains('_') => {}
@@ -184,6 +191,7 @@ mod tests {
             full_approved: false,
             updated_at: None,
             created_at: None,
+            masked: &[],
         }
     }
 

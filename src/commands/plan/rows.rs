@@ -6,6 +6,7 @@ use super::super::Context;
 use super::survey::{Pair, Sides};
 use super::watermark::{Subject, Watermarks};
 use crate::compare::{self, Method, RuleUnfit, TableOutcome, TableTask};
+use crate::config::MaskKind;
 use crate::config::{Config, SnapshotScope};
 use crate::connect::{Reader, server_code};
 use crate::interrupt;
@@ -126,6 +127,12 @@ fn choose<'a>(
             || sides
                 .local
                 .again(&step, |local| compare::is_empty(local, &local_name))?;
+        let masked: Vec<String> = rule
+            .mask
+            .iter()
+            .filter(|(_, mask)| mask.kind != MaskKind::Keep)
+            .map(|(column, _)| column.clone())
+            .collect();
         let facts = Facts {
             remote: table.remote,
             estimated_rows: estimated_rows(table),
@@ -133,6 +140,7 @@ fn choose<'a>(
             full_approved: selection.approves_full(&remote_name),
             updated_at: rule.updated_at.as_deref(),
             created_at: rule.created_at.as_deref(),
+            masked: &masked,
         };
         chosen.push((*table, strategy::choose(&remote_name.to_string(), &facts)));
     }

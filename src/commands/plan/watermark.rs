@@ -244,6 +244,13 @@ fn basis(of: &Subject<'_>) -> String {
             .iter()
             .map(|column| text::column(&column.remote)),
     );
+    // With the key in them: under another one every masked value is another.
+    parts.extend(
+        of.shape
+            .columns
+            .iter()
+            .filter_map(|column| column.mask.as_ref().map(crate::sql::Expr::sql)),
+    );
     if let RowKey::Columns { positions, .. } = &of.shape.key {
         parts.push(format!("{positions:?}"));
     }
