@@ -5,7 +5,12 @@
 //! texts, never a guess. The scratch schema goes on every way out; what a killed run left goes at the next start. Must
 //! never touch any other schema.
 
+mod keys;
 mod rows;
+mod views;
+
+pub use keys::{KeyProposal, RefusedKey, refused_keys};
+pub use views::views_as_local_prints;
 
 use crate::connect::{LocalSession, Reader, ServerError};
 use crate::diff::clause;
@@ -29,6 +34,18 @@ const ROUNDS: usize = 4;
 pub struct Failure {
     /// What went wrong, and where the two tables still differ.
     pub reason: String,
+    /// Columns, by lower-case name, whose local values do not convert to their new type, where that is all that stands
+    /// in the way.
+    pub unconverted: Vec<String>,
+}
+
+impl Failure {
+    fn new(reason: String) -> Self {
+        Self {
+            reason,
+            unconverted: Vec::new(),
+        }
+    }
 }
 
 impl fmt::Display for Failure {
@@ -228,7 +245,9 @@ impl<'a> Scratch<'a> {
         diff: &TableDiff,
     ) -> Result<Result<TableDiff, Failure>> {
         let mut diff = diff.clone();
-        for _ in 0..ROUNDS {
+        let (mut rounds, mut mended) = (0, false);
+        while rounds < ROUNDS {
+            rounds += 1;
             let tables = match self.walk(local, &diff)? {
                 Ok(tables) => tables,
                 Err(failure) => return Ok(Err(failure)),
@@ -238,17 +257,19 @@ impl<'a> Scratch<'a> {
             diff = again;
             if repeats {
                 let last = tables.last().unwrap_or(local);
-                return Ok(match remaining(last, remote, self.vendor) {
-                    None => Ok(diff),
-                    Some(failure) => Err(failure),
-                });
+                let Some(failure) = remaining(last, remote, self.vendor) else {
+                    return Ok(Ok(diff));
+                };
+                match diff.with_rest(last).filter(|_| !mended) {
+                    Some(more) => (diff, rounds, mended) = (more, 0, true),
+                    None => return Ok(Err(failure)),
+                }
             }
         }
-        Ok(Err(Failure {
-            reason:
-                "the change does not come to rest: the local server prints the table anew each time"
-                    .to_owned(),
-        }))
+        Ok(Err(Failure::new(
+            "the change does not come to rest: the local server prints the table anew each time"
+                .to_owned(),
+        )))
     }
 
     /// Creates local's table and executes the phases. Returns the table after each.
@@ -320,26 +341,24 @@ impl<'a> Scratch<'a> {
                 self.name
             );
         };
-        Ok(parse::table(&create).map_err(|error| Failure {
-            reason: error.to_string(),
-        }))
+        Ok(parse::table(&create).map_err(|error| Failure::new(error.to_string())))
     }
 
     /// Executes a statement; what the server has against it is a failure, a broken connection an error.
     fn try_execute(&mut self, sql: &str) -> Result<Option<Failure>> {
-        match self.session.execute(sql) {
+        match self.session.change_schema(sql) {
             Ok(_) => Ok(None),
             // A killed query, a lock wait, a server that shuts down say nothing about the statement.
             Err(error) if retry::broke(&error) => Err(error),
             Err(error) => match refusal::find::<ServerError>(&error) {
-                Some(server) => Ok(Some(Failure {
-                    reason: format!(
-                        "the local server refuses it: {} (error {}) at\n{}",
-                        server.message,
-                        server.code,
-                        sql.replace(&format!("{}.", ident(&self.name)), "")
-                    ),
-                })),
+                Some(server) => Ok(Some(Failure::new(format!(
+                    "the local server refuses it: {} (error {}) at\n{}",
+                    server
+                        .message
+                        .replace(&format!("{}.", ident(&self.name)), ""),
+                    server.code,
+                    sql.replace(&format!("{}.", ident(&self.name)), "")
+                )))),
                 None => Err(error),
             },
         }
@@ -385,9 +404,9 @@ fn remaining(last: &Table, remote: &Table, vendor: Vendor) -> Option<Failure> {
         .context_radius(0)
         .header("reached", "remote")
         .to_string();
-    Some(Failure {
-        reason: format!("the change does not reach remote's table:\n{difference}"),
-    })
+    Some(Failure::new(format!(
+        "the change does not reach remote's table:\n{difference}"
+    )))
 }
 
 /// Points foreign keys at tables that do not exist, so that a table is proven alone, whatever else the schema holds.

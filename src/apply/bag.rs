@@ -174,7 +174,14 @@ fn change(
     progress: &mut Progress,
 ) -> Result<()> {
     let inserting = entry.kind == Kind::InsertRows;
-    let hash = encode::hash_of(&target.hashed(!inserting));
+    let nameless = rows
+        .iter()
+        .all(|row| row.before_hash.as_deref() == Some(encode::HASH_OF_NOTHING));
+    let hash = encode::hash_of(&if nameless {
+        Vec::new()
+    } else {
+        target.hashed(!inserting)
+    });
     let mut counted = counts(run, target, &hash, rows, inserting)?;
     let mut todo: Vec<(&PlanRow, u64, u64)> = Vec::new();
     for row in rows {

@@ -270,7 +270,7 @@ impl Runner<'_> {
                 approved: self.plan.approved(),
                 local: &mut *local,
                 journal: &mut *journal,
-                shared: unit.len() > 1,
+                shared: unit.len() > 1 || tables.iter().any(|table| keys.refers_to_itself(table)),
                 acting: Vec::new(),
                 pointing: Vec::new(),
                 interrupted: false,

@@ -152,6 +152,13 @@ impl Keys {
             .filter(|key| tables.contains(&key.child) || tables.contains(&key.parent))
     }
 
+    /// Whether a table refers to itself: its rows hold only together.
+    pub(super) fn refers_to_itself(&self, table: &ObjectName) -> bool {
+        self.0
+            .iter()
+            .any(|key| key.child == *table && key.parent == *table)
+    }
+
     /// Returns the keys that point to a table.
     pub(super) fn pointing_to(&self, parent: &ObjectName) -> Vec<Key> {
         self.0

@@ -417,6 +417,7 @@ pub(super) fn task<'a>(
         local_name: name.clone(),
         remote: wanted,
         local: now,
+        replaced: &compare::NONE_REPLACED,
         estimated_rows: 0,
         estimated_bytes: 0,
         chunk_time: Duration::from_millis(500),

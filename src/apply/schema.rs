@@ -120,7 +120,7 @@ fn table(
     local.foreign_key_checks(false)?;
     for statement in &sql {
         local
-            .execute(statement)
+            .change_schema(statement)
             .with_context(|| first_line(statement))?;
     }
     left(local, journal, entry, name)?;

@@ -5,6 +5,7 @@
 //! remote's answer for its range has ended properly.
 
 mod bag;
+mod converted;
 mod fetch;
 mod incremental;
 mod keyed;
@@ -33,6 +34,7 @@ use crate::sql::{Expr, Select};
 use crate::value::ValueKind;
 use anyhow::{Context as _, Result, bail};
 use more::More;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 use work::{LocalSource, RemoteSource, Worker};
@@ -42,6 +44,9 @@ const LEAST_PACKET: u64 = 1 << 20;
 
 /// What a failure of a comparison is filed under.
 pub const PHASE: &str = "comparing rows";
+
+/// For a table of which no column is replaced.
+pub static NONE_REPLACED: BTreeSet<String> = BTreeSet::new();
 
 /// A table to compare.
 #[derive(Debug, Clone)]
@@ -54,6 +59,8 @@ pub struct TableTask<'a> {
     pub remote: &'a Table,
     /// Local's table as it is before the plan; `None` where it is to be created.
     pub local: Option<&'a Table>,
+    /// Columns, by lower-case name, of which local's values are not kept: they are dropped and added before the rows.
+    pub replaced: &'a BTreeSet<String>,
     /// The remote's estimate of its rows.
     pub estimated_rows: u64,
     /// The remote's estimate of its bytes.

@@ -4,6 +4,7 @@
 //! Pure. Must never drop a column in silence: what is left out or cannot be told is in `notes`.
 
 use super::TableTask;
+use super::converted::{converts, is_numbered};
 use crate::connect::Side;
 use crate::read::chunk::{KeyColumn, KeySide};
 use crate::read::encode::{self, Encoding, Hasher};
@@ -25,12 +26,15 @@ pub struct ShapeColumn {
     pub stand_in: Option<Expr>,
     /// What stands for the remote's values, where they are masked.
     pub mask: Option<Expr>,
+    /// Whether the expand phase converts local's values, so that they may not be what they were: `before_hash` leaves
+    /// them out.
+    pub converted: bool,
 }
 
 impl ShapeColumn {
-    /// Returns whether local has the column already: `before_hash` covers those.
+    /// Returns whether local has the column already and keeps its values: `before_hash` covers those.
     pub fn common(&self) -> bool {
-        self.local.is_some()
+        self.local.is_some() && !self.converted
     }
 
     /// Returns the column's definition on a side, where that has it.
@@ -133,7 +137,10 @@ impl Shape {
             if remote.generated.is_some() {
                 continue;
             }
-            let local = task.local.and_then(|table| table.column(&remote.name));
+            let local = task
+                .local
+                .and_then(|table| table.column(&remote.name))
+                .filter(|column| !task.replaced.contains(&column.name.to_lowercase()));
             if task.data_only && local.is_none() && task.local.is_some() {
                 notes.push(format!(
                     "column `{}` is not compared: local has no such column, and the schema stays as it is",
@@ -141,6 +148,9 @@ impl Shape {
                 ));
                 continue;
             }
+            let converted = local.is_some() && !task.data_only && converts(task, remote);
+            // What an ENUM's number or a number's ENUM value is, its text does not tell.
+            let local = local.filter(|column| !(converted && is_numbered(column, remote)));
             let generated = local.is_some_and(|column| column.generated.is_some());
             if task.data_only && generated {
                 notes.push(format!(
@@ -159,6 +169,7 @@ impl Shape {
                 .rules
                 .and_then(|rules| rules.masks.get(&remote.name))
                 .cloned();
+            column.converted = converted;
             columns.push(column);
         }
         if columns.is_empty() {
@@ -192,12 +203,15 @@ impl Shape {
             .collect()
     }
 
-    /// Returns the hash that a row of a side has in a plan: of local's, over the columns that local has.
+    /// Returns the hash that a row of a side has in a plan: of local's, over the columns that local has; where it has
+    /// none of them, over what the expand phase will put there, as far as that can be told of all.
     pub fn plan_hash(&self, side: Side) -> Expr {
+        let none = !self.columns.iter().any(ShapeColumn::common);
+        let told = self.columns.iter().all(|column| column.stand_in.is_some());
         let columns = self
             .columns
             .iter()
-            .filter(|column| side == Side::Remote || column.common())
+            .filter(|column| side == Side::Remote || column.common() || (none && told))
             .map(|column| column.hashed(side))
             .collect::<Vec<_>>();
         encode::hash_of(&columns)
@@ -289,6 +303,7 @@ fn shape_column(
         encoding,
         stand_in,
         mask: None,
+        converted: false,
     })
 }
 

@@ -5,8 +5,8 @@
 
 use super::{Failure, Scratch, hide_references};
 use crate::connect::ServerError;
-use crate::diff::clause::{self, Clause};
-use crate::diff::schema::{PhaseDiff, TableDiff};
+use crate::diff::clause::{self, Change, Clause};
+use crate::diff::schema::{PhaseDiff, TableDiff, fits};
 use crate::refusal;
 use crate::retry::broke;
 use crate::schema::ObjectName;
@@ -69,12 +69,12 @@ impl Scratch<'_> {
         for phase in phases {
             for statement in phase.hiding(hide_references, self.vendor) {
                 let sql = clause::render(&self.name, &local.name, &statement);
-                if let Err(error) = self.session.execute(&sql) {
+                if let Err(error) = self.session.change_schema(&sql) {
                     let server = refusal::find::<ServerError>(&error);
                     let Some(server) = server.filter(|_| !broke(&error)) else {
                         return Err(error);
                     };
-                    return Ok(Some(rows_stand(server, &statement)));
+                    return Ok(Some(rows_stand(server, &statement, phase)));
                 }
             }
         }
@@ -83,26 +83,59 @@ impl Scratch<'_> {
 }
 
 /// Says what about local's rows stands in the way. The server's own message holds values, so its number speaks.
-fn rows_stand(server: &ServerError, statement: &[Clause]) -> Failure {
+fn rows_stand(server: &ServerError, statement: &[Clause], phase: &PhaseDiff) -> Failure {
     let what = match server.code {
         1062 | 1586 => "several of local's rows are equal where a unique key is to be",
         1048 | 1138 | 1364 => "some of local's rows are NULL where NULL is no longer allowed",
         // Both servers say this of a NULL too.
         1265 => "some of local's values are NULL or do not fit a column's new definition",
         3819 | 4025 => "some of local's rows violate a check",
+        COMPUTED => "an index cannot be computed from some of local's values",
         1526 => "some of local's rows belong to no partition",
-        1264 | 1292 | 1366 | 1406 | 1411 | 3140 | 3141 | 3156 | 3157 | 1416 => {
+        code if CONVERSION_ERRORS.contains(&code) => {
             "some of local's values do not fit a column's new type"
         }
         _ => "local's rows stand in the way",
     };
     let clauses: Vec<&str> = statement.iter().map(|clause| clause.sql.as_str()).collect();
-    Failure {
-        reason: format!(
-            "{what} (error {}); mend or delete them, or compare this table's rows as well, so that the plan mends \
-             them; tried:\n{}",
-            server.code,
-            clauses.join(",\n")
-        ),
+    let mut failure = Failure::new(format!(
+        "{what} (error {}); mend or delete them, or compare this table's rows as well, so that the plan mends \
+         them; tried:\n{}",
+        server.code,
+        clauses.join(",\n")
+    ));
+    if CONVERSION_ERRORS.contains(&server.code) {
+        failure.unconverted = unconverted(&server.message, statement, phase);
     }
+    failure
+}
+
+/// What the servers say of a value that a column's new type does not take.
+/// What the server says of a value that a functional index cannot compute from.
+const COMPUTED: u16 = 3751;
+
+const CONVERSION_ERRORS: [u16; 16] = [
+    1264, 1265, 1292, 1366, 1367, 1406, 1411, 1416, 1690, 1916, 1918, 3140, 3141, 3156, 3157, 4079,
+];
+
+/// The columns whose type changes such that not every value converts: the one that the server names, else all.
+fn unconverted(message: &str, statement: &[Clause], phase: &PhaseDiff) -> Vec<String> {
+    let converted: Vec<String> = statement
+        .iter()
+        .filter_map(|clause| match &clause.change {
+            Change::ModifyColumn(name) => {
+                Some((phase.before.column(name)?, phase.after.column(name)?))
+            }
+            _ => None,
+        })
+        .filter(|(before, after)| {
+            before.generated.is_none() && after.generated.is_none() && !fits(before, after)
+        })
+        .map(|(_, after)| after.name.to_lowercase())
+        .collect();
+    let message = message.to_lowercase();
+    let named = converted.iter().find(|name| {
+        message.contains(&format!("'{name}'")) || message.contains(&format!("`{name}`"))
+    });
+    named.map_or(converted.clone(), |name| vec![name.clone()])
 }

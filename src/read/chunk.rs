@@ -288,6 +288,10 @@ impl Buckets {
 pub fn spread(values: Vec<Expr>, count: u64) -> Expr {
     let mut parts = vec![Expr::text("#")];
     parts.extend(values);
+    if parts.len() == 1 {
+        // The servers want something to join.
+        parts.push(Expr::text(""));
+    }
     Expr::call(Function::Crc32, vec![Expr::call(Function::ConcatWs, parts)])
         .binary(Operator::Modulo, Expr::integer(count.max(1)))
 }

@@ -4,6 +4,10 @@
 //! cannot hold stays as it is written: the server then refuses it by name, and the table becomes unsupported. Must never
 //! drop anything.
 
+mod expression;
+
+pub(crate) use expression::for_mariadb;
+
 use super::Vendor;
 use super::table::{Table, TypeClass};
 
@@ -11,6 +15,9 @@ use super::table::{Table, TypeClass};
 pub fn reword(table: &mut Table, vendor: Vendor) {
     if let Some(collation) = table.options.get_mut("COLLATE") {
         *collation = self::collation(collation, vendor);
+    }
+    if vendor == Vendor::MariaDb {
+        reword_expressions(table);
     }
     let name = table.name.clone();
     for column in &mut table.columns {
@@ -61,6 +68,22 @@ pub fn reword(table: &mut Table, vendor: Vendor) {
                 check.name = format!("{name}_chk_{number}");
             }
         }
+    }
+}
+
+fn reword_expressions(table: &mut Table) {
+    for column in &mut table.columns {
+        if let Some(generated) = &mut column.generated {
+            generated.expression = for_mariadb(&generated.expression);
+        }
+        if let Some(default) = &mut column.default
+            && default.starts_with('(')
+        {
+            *default = for_mariadb(default);
+        }
+    }
+    for check in &mut table.checks {
+        check.expression = for_mariadb(&check.expression);
     }
 }
 

@@ -82,6 +82,37 @@ pub fn statement_limit(vendor: Vendor, limit: Option<Duration>) -> String {
     }
 }
 
+/// Returns what makes a local session take any table that production's server takes, statement by statement: each needs
+/// a privilege or a version that local may lack, and is done without then.
+///
+/// Foreign keys to an index that is not unique, and tables without a primary key (or, between two phases, not with it
+/// yet) are a matter of policy to MySQL; one that it made up itself would be no part of production's table.
+pub fn local_favours(vendor: Vendor) -> &'static [&'static str] {
+    match vendor {
+        Vendor::MySql => &[
+            "SET SESSION restrict_fk_on_non_standard_key = 0",
+            "SET SESSION sql_require_primary_key = 0",
+            "SET SESSION sql_generate_invisible_primary_key = 0",
+        ],
+        Vendor::MariaDb => &[],
+    }
+}
+
+/// Returns whether an `ALTER TABLE`, a clause on each line, does nothing but drop and add indexes: no value of a row
+/// changes by it.
+pub fn touches_only_indexes(alter: &str) -> bool {
+    let mut lines = alter.lines();
+    lines
+        .next()
+        .is_some_and(|head| head.starts_with("ALTER TABLE "))
+        && lines.all(|line| {
+            let clause = line.trim_start();
+            ["DROP INDEX ", "ADD KEY ", "ADD UNIQUE KEY "]
+                .iter()
+                .any(|start| clause.starts_with(start))
+        })
+}
+
 /// Returns the statement that switches strict mode off or on again: an ENUM's empty value (index 0) cannot be stored
 /// under it.
 pub fn strict_mode(on: bool) -> String {
@@ -172,6 +203,23 @@ mod tests {
     fn the_statement_limit_is_in_the_vendor_s_unit() {
         assert!(remote_setup(Vendor::MySql, 60_500).contains("max_execution_time = 60500"));
         assert!(remote_setup(Vendor::MariaDb, 60_500).contains("max_statement_time = 60.500"));
+    }
+
+    #[test]
+    fn only_clauses_of_indexes_touch_only_indexes() {
+        for (alter, only) in [
+            (
+                "ALTER TABLE `t`\n  DROP INDEX `a`,\n  ADD UNIQUE KEY `a` ((`a` + 1))",
+                true,
+            ),
+            (
+                "ALTER TABLE `t`\n  ADD KEY `a` (`a`),\n  MODIFY COLUMN `a` int",
+                false,
+            ),
+            ("ALTER TABLE `t`\n  ADD KEY `a` (`a`) COMMENT 'x\ny'", false),
+        ] {
+            assert_eq!(touches_only_indexes(alter), only, "{alter}");
+        }
     }
 
     #[test]

@@ -54,6 +54,7 @@ cases! {
     rows_parent_replaced
     rows_payload
     rows_renamed_databases
+    rows_self_deletes
     rows_swap_unique
     rows_text
     rows_types
@@ -61,24 +62,31 @@ cases! {
     schema_checks
     schema_column_renamed
     schema_columns
+    schema_converted
     schema_database_charset
     schema_defaults
+    schema_engine
     schema_foreign_keys
     schema_generated
     schema_indexes
+    schema_key_joins_narrowed
     schema_key_narrowed
     schema_new_unique
+    schema_no_common_column
     schema_not_null_added
     schema_objects
     schema_only
     schema_options
     schema_partitions
     schema_primary_key
+    schema_refused_key
     schema_reserved_names
+    schema_server_defaults
     schema_sign
     schema_sign_large
     schema_tables
     schema_types
+    schema_unconverted
     several_databases
     table_globs
     triggers

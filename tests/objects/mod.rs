@@ -4,10 +4,10 @@
 use driftwarden::config;
 use driftwarden::connect::{LocalSession, ObjectEnvironment, Reader as _};
 use driftwarden::diff::object::Context;
-use driftwarden::introspect;
 use driftwarden::plan::object_entries::{ObjectPlan, Pair, Request, object_entries};
 use driftwarden::plan::order;
 use driftwarden::schema::{Database, ObjectKind, Vendor};
+use driftwarden::{introspect, proof};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const VENDORS: [&str; 2] = ["mysql", "mariadb"];
@@ -354,6 +354,50 @@ fn the_other_vendor_s_objects_are_created_once() {
         assert_eq!(first.entries.len(), OBJECTS.len() - 2);
         apply(&mut session, first, local);
         let second = plan_pair(&remote, other.server().vendor, &mut session, local);
+        assert_equal(&second);
+        assert_eq!(second.unsupported, []);
+    }
+}
+
+/// Views that the vendors print in different words, one over another and over a function; local has older ones.
+#[test]
+fn the_other_vendor_s_views_are_compared_as_local_prints_them() {
+    let views = [
+        "CREATE FUNCTION twice(x INT) RETURNS INT DETERMINISTIC RETURN x * 2",
+        "CREATE VIEW z_base AS SELECT a, CASE WHEN b LIKE 'it''s%' THEN -a ELSE IFNULL(b, 'none') END AS c, CAST(b AS CHAR(5)) AS d, a BETWEEN 1 AND 2 AS e, b REGEXP '^a' AS f FROM t WHERE b IS NOT NULL AND NOT a = 3",
+        "CREATE VIEW a_over AS SELECT z.a, twice(z.a) AS g, (SELECT COUNT(*) FROM t x WHERE x.a = z.a) AS n FROM z_base z LEFT JOIN t ON t.a = z.a AND t.b <> 'x' GROUP BY z.a HAVING COUNT(*) > 0 ORDER BY 1 DESC LIMIT 10",
+    ];
+    for (vendor, other) in [("mysql", "mariadb"), ("mariadb", "mysql")] {
+        let (mut session, mut other) = (open(vendor, None), open(other, None));
+        let (remote, local) = ("objects_views_remote", "objects_views_local");
+        fill(&mut other, remote, &views);
+        fill(
+            &mut session,
+            local,
+            &["CREATE VIEW z_base AS SELECT a, b AS c FROM t"],
+        );
+        let accounts = introspect::local_accounts(&mut session).unwrap();
+        let mut remote = read(&mut other, remote);
+        let vendor = other.server().vendor;
+        let printed =
+            proof::views_as_local_prints(&mut session, &remote, vendor, &accounts).unwrap();
+        for (name, view) in printed {
+            remote
+                .objects
+                .insert((ObjectKind::View, name), view.unwrap());
+        }
+        let first = plan_pair(&remote, vendor, &mut session, local);
+        assert_eq!(first.unsupported, []);
+        assert_eq!(
+            BTreeSet::from_iter(ids(&first)),
+            BTreeSet::from([
+                "objects_views_local.a_over.create_view",
+                "objects_views_local.twice.create_function",
+                "objects_views_local.z_base.alter_view",
+            ])
+        );
+        apply(&mut session, first, local);
+        let second = plan_pair(&remote, vendor, &mut session, local);
         assert_equal(&second);
         assert_eq!(second.unsupported, []);
     }

@@ -99,6 +99,7 @@ impl Server {
             local_name: ObjectName::new(&local_name, "t"),
             remote: &remote,
             local: local.as_ref(),
+            replaced: &std::collections::BTreeSet::new(),
             estimated_rows: settings.estimated_rows,
             estimated_bytes: settings.estimated_bytes,
             chunk_time: settings.chunk_time,

@@ -20,6 +20,7 @@ use crate::connect::{Counters, Reader, RemoteSession};
 use crate::plan::assemble::{self, Findings, Header};
 use crate::plan::link::Reference;
 use crate::plan::payload::PayloadFolder;
+use crate::plan::schema_entries::{Made, SchemaChanges};
 use crate::plan::scope::Selection;
 use crate::plan::strategy::Choice;
 use crate::plan::{LocalServer, Plan, RemoteServer, Strategy, TablePlan, file};
@@ -27,8 +28,8 @@ use crate::read::rules::RowRules;
 use crate::review;
 use crate::schema::{ObjectName, print as text};
 use anyhow::Result;
-use rows::Compared;
-use std::collections::BTreeMap;
+use rows::{Candidate, Compared};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use survey::{Pair, Sides};
@@ -297,16 +298,7 @@ impl Work<'_> {
         )?);
         if let Some(changes) = changes {
             context.at("proving the changes");
-            let rows = |name: &ObjectName| compared.get(name).map_or(0, Compared::rows);
-            let looked = obstacles::look(
-                &changes,
-                pairs,
-                &compared,
-                self.config,
-                self.folder,
-                self.sides,
-            )?;
-            let made = schema::tables(changes, &rows, &looked, self.sides)?;
+            let made = self.schema_entries(changes, pairs, &chosen, &mut compared)?;
             rows::without_schema(&chosen, &made.stuck, &mut compared, &mut self.task(false))?;
             self.findings.entries.extend(made.entries);
             unsupported.extend(made.stuck);
@@ -314,6 +306,57 @@ impl Work<'_> {
         }
         self.findings.unsupported.append(&mut unsupported);
         Ok(compared)
+    }
+
+    /// Proves the changes of tables, without what local's rows are in the way of. Where local's values do not convert to
+    /// a column's new type, and the rows bring every value anyway, the column is replaced instead: its rows are compared
+    /// again, and the change is proven again.
+    fn schema_entries(
+        &mut self,
+        mut changes: SchemaChanges,
+        pairs: &[Pair],
+        chosen: &[(Candidate<'_>, Choice)],
+        compared: &mut BTreeMap<ObjectName, Compared>,
+    ) -> Result<Made> {
+        let looked = obstacles::look(
+            &changes,
+            pairs,
+            compared,
+            self.config,
+            self.folder,
+            self.sides,
+        )?;
+        schema::leave_out(&mut changes, &looked, self.sides)?;
+        let mut proven = BTreeMap::new();
+        let mut unproven: Option<BTreeSet<ObjectName>> = None;
+        loop {
+            changes.diff(&|name| rows::count(compared, name) > 0);
+            let known = obstacles::unconverted(&changes, &looked);
+            let mut replaced = replace(&mut changes, known);
+            if replaced.is_empty() {
+                obstacles::stop_before_rows(&mut changes, &looked);
+                if unproven.is_none() {
+                    let rows = |name: &ObjectName| rows::count(compared, name);
+                    schema::defer_indexes(&mut changes, &rows, self.sides)?;
+                }
+                let found = schema::prove(&changes, unproven.as_ref(), self.sides)?;
+                let met = found
+                    .iter()
+                    .filter(|(name, _)| looked.brings_every_value(name))
+                    .filter_map(|(name, answer)| {
+                        let failure = answer.as_ref().err()?;
+                        Some((name.clone(), failure.unconverted.clone()))
+                    })
+                    .collect();
+                proven.extend(found);
+                replaced = replace(&mut changes, met);
+                if replaced.is_empty() {
+                    return Ok(changes.entries(proven));
+                }
+                unproven = Some(replaced.keys().cloned().collect());
+            }
+            rows::with_replaced(chosen, &replaced, compared, &mut self.task(true))?;
+        }
     }
 
     fn task(&mut self, schema: bool) -> rows::Task<'_> {
@@ -340,6 +383,20 @@ fn reached(pairs: &[Pair], compared: &BTreeMap<ObjectName, Compared>) -> Vec<Obj
         }
     }
     tables
+}
+
+/// Has columns replaced. Returns the tables of which one is new, with all that are replaced.
+fn replace(
+    changes: &mut SchemaChanges,
+    columns: BTreeMap<ObjectName, Vec<String>>,
+) -> BTreeMap<ObjectName, BTreeSet<String>> {
+    columns
+        .into_iter()
+        .filter_map(|(name, columns)| {
+            let all = changes.replace(&name, &columns)?;
+            Some((name, all))
+        })
+        .collect()
 }
 
 fn header(

@@ -161,7 +161,33 @@ pub(super) fn stop_before_rows(changes: &mut SchemaChanges, looked: &Looked) {
     }
 }
 
+/// Returns the columns, by lower-case name and table, whose values are known not to convert before the rows, where the
+/// rows bring every value.
+pub(super) fn unconverted(
+    changes: &SchemaChanges,
+    looked: &Looked,
+) -> BTreeMap<ObjectName, Vec<String>> {
+    let mut columns: BTreeMap<ObjectName, Vec<String>> = BTreeMap::new();
+    for (name, demand) in changes.asked_before_rows() {
+        let stopped = looked.all().any(|(other, made, obstacle, ..)| {
+            *other == name && *made == demand && obstacle.now > 0
+        });
+        if let Demand::Holds(column) = demand
+            && stopped
+            && looked.brings_every_value(&name)
+        {
+            columns.entry(name).or_default().push(column.to_lowercase());
+        }
+    }
+    columns
+}
+
 impl Looked {
+    /// Whether the row entries of a table, once executed, leave no value of local's in it.
+    pub(super) fn brings_every_value(&self, name: &ObjectName) -> bool {
+        self.fates.get(name).is_some_and(|fate| fate.exact)
+    }
+
     fn all(&self) -> impl Iterator<Item = (&ObjectName, &Demand, &Obstacle, &Table, &Fate)> {
         self.obstacles.iter().flat_map(|(name, of_table)| {
             let judged = self.wanted.get(name).zip(self.fates.get(name));

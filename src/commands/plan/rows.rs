@@ -9,6 +9,7 @@ use crate::compare::{self, Method, RuleUnfit, TableOutcome, TableTask};
 use crate::config::MaskKind;
 use crate::config::{Config, SnapshotScope};
 use crate::connect::{Reader, server_code};
+use crate::diff::schema::takes_rows_of;
 use crate::interrupt;
 use crate::plan::assemble;
 use crate::plan::payload::{EntrySink, PayloadFolder};
@@ -23,7 +24,7 @@ use crate::read::rules::RowRules;
 use crate::refusal::find;
 use crate::schema::{ObjectName, Table, Unsupported};
 use anyhow::Result;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// Tables of at most so many rows and bytes (as the server guesses) are looked at together first.
@@ -203,6 +204,7 @@ fn task_of<'t>(
         local_name: table.pair.local_name(table.name),
         remote: table.remote,
         local: table.local,
+        replaced: &compare::NONE_REPLACED,
         estimated_rows: info.map_or(0, |info| info.estimated_rows),
         estimated_bytes: info.map_or(0, |info| info.data_bytes),
         chunk_time: limits.chunk_time.0,
@@ -306,7 +308,7 @@ pub(super) fn compare_all(
             compared.insert(name, skipped);
             continue;
         }
-        match compare(table, choice, task) {
+        match compare(table, choice, &BTreeSet::new(), task) {
             Ok(result) => drop(compared.insert(name, result)),
             Err(error) => unsupported.push(changed_meanwhile(&name, error)?),
         }
@@ -314,7 +316,33 @@ pub(super) fn compare_all(
     Ok(compared)
 }
 
-/// Compares again, over the columns that both sides have, the tables whose schema cannot be brought up.
+/// Returns how many rows of a table its entries are about.
+pub(super) fn count(compared: &BTreeMap<ObjectName, Compared>, name: &ObjectName) -> u64 {
+    compared.get(name).map_or(0, Compared::rows)
+}
+
+/// Compares again tables of which columns are replaced: local has no value for them.
+///
+/// # Errors
+/// As for [`compare_all`].
+pub(super) fn with_replaced(
+    chosen: &[(Candidate<'_>, Choice)],
+    replaced: &BTreeMap<ObjectName, BTreeSet<String>>,
+    compared: &mut BTreeMap<ObjectName, Compared>,
+    task: &mut Task<'_>,
+) -> Result<()> {
+    for (table, choice) in chosen {
+        let name = table.pair.local_name(table.name);
+        if let Some(columns) = replaced.get(&name) {
+            let again = compare(table, choice, columns, task)?;
+            compared.insert(name, again);
+        }
+    }
+    Ok(())
+}
+
+/// Compares again, over the columns that both sides have, the tables whose schema cannot be brought up. Where local's
+/// table as it is cannot take production's rows, they are left out.
 ///
 /// # Errors
 /// As for [`compare_all`].
@@ -337,8 +365,25 @@ pub(super) fn without_schema(
             continue;
         }
         compared.remove(&name);
-        if table.local.is_some() {
-            compared.insert(name, compare(table, choice, task)?);
+        if let Some(local) = table.local {
+            let again = match takes_rows_of(local, table.remote) {
+                Ok(()) => compare(table, choice, &BTreeSet::new(), task)?,
+                Err(reason) => Compared {
+                    choice: Choice {
+                        strategy: Strategy::Skipped,
+                        times: None,
+                        exactness: format!(
+                            "rows not compared: the schema cannot be brought up (see `unsupported`), and {reason}"
+                        ),
+                    },
+                    entries: Vec::new(),
+                    warning: None,
+                    watermark: None,
+                    scanned: 0,
+                    snapshots: 0,
+                },
+            };
+            compared.insert(name, again);
         }
     }
     Ok(())
@@ -402,7 +447,12 @@ fn unchanged(
 }
 
 /// Compares one table.
-fn compare(table: &Candidate<'_>, choice: &Choice, work: &mut Task<'_>) -> Result<Compared> {
+fn compare(
+    table: &Candidate<'_>,
+    choice: &Choice,
+    replaced: &BTreeSet<String>,
+    work: &mut Task<'_>,
+) -> Result<Compared> {
     interrupt::check()?;
     let started = Instant::now();
     let Task {
@@ -416,6 +466,7 @@ fn compare(table: &Candidate<'_>, choice: &Choice, work: &mut Task<'_>) -> Resul
     let local_name = table.pair.local_name(table.name);
     let rule = config.rule_for(&table.pair.remote_name(table.name));
     let mut task = task_of(table, config, *schema, sides, rules);
+    task.replaced = replaced;
     task.times = choice.times.as_ref();
     let shape = compare::shape(&task)?;
     let (remote_name, name) = (task.remote_name.clone(), local_name.clone());

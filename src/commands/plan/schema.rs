@@ -7,15 +7,19 @@ use super::survey::{Pair, Sides};
 use crate::config::Config;
 use crate::connect::Reader;
 use crate::diff::object;
+use crate::diff::schema::TableDiff;
 use crate::introspect;
 use crate::plan::Entry;
 use crate::plan::assemble::Findings;
 use crate::plan::object_entries::{self, Request, object_entries};
-use crate::plan::schema_entries::{self, Made, Options, SchemaChanges};
+use crate::plan::schema_entries::{self, Options, SchemaChanges};
 use crate::plan::scope::Selection;
-use crate::proof;
-use crate::schema::{ObjectKind, ObjectName, Table};
+use crate::proof::{self, Failure};
+use crate::schema::object::LocalAccounts;
+use crate::schema::{Database, ObjectKind, ObjectName, Table, Unsupported};
 use anyhow::{Context as _, Result};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Finds the tables that differ, with production's as the local server prints them.
 ///
@@ -52,24 +56,30 @@ pub(super) fn changes(
         })
         .context("cannot try production's tables in a scratch schema on the local server")?;
     changes.printed(printed);
+    let step = "trying production's foreign keys in a scratch schema on the local server";
+    let refused = sides
+        .local
+        .again(step, |local| {
+            proof::refused_keys(local, &changes.keys_to_try())
+        })
+        .context("cannot try production's foreign keys in a scratch schema on the local server")?;
+    changes.leave_out(refused);
     Ok(changes)
 }
 
 /// Rows to insert into a new table from which on it pays to build its indexes once they are in.
 const LOADED_FIRST: u64 = 10_000;
 
-/// Makes the entries of databases and tables. `rows` tells how many rows of a table its entries are about, `looked` what
-/// local's rows are in the way of.
+/// Leaves out of the changes what local's rows are in the way of.
 ///
 /// # Errors
 /// When the local server cannot make a scratch schema.
-pub(super) fn tables(
-    mut changes: SchemaChanges,
-    rows: &dyn Fn(&ObjectName) -> u64,
+pub(super) fn leave_out(
+    changes: &mut SchemaChanges,
     looked: &Looked,
     sides: &mut Sides,
-) -> Result<Made> {
-    let held = obstacles::weigh(&mut changes, looked);
+) -> Result<()> {
+    let held = obstacles::weigh(changes, looked);
     if !held.is_empty() {
         let again: Vec<(ObjectName, Table)> = changes
             .to_print()
@@ -83,8 +93,18 @@ pub(super) fn tables(
             .context("cannot try tables in a scratch schema on the local server")?;
         changes.printed(printed);
     }
-    changes.diff(&|name| rows(name) > 0);
-    obstacles::stop_before_rows(&mut changes, looked);
+    Ok(())
+}
+
+/// Lets the indexes of new tables wait for many rows. `rows` tells how many rows of a table its entries are about.
+///
+/// # Errors
+/// When the local server cannot make a scratch schema.
+pub(super) fn defer_indexes(
+    changes: &mut SchemaChanges,
+    rows: &dyn Fn(&ObjectName) -> u64,
+    sides: &mut Sides,
+) -> Result<()> {
     changes.defer_indexes(&|name| rows(name) >= LOADED_FIRST);
     let step = "trying new tables in a scratch schema on the local server";
     let stuck = sides
@@ -96,12 +116,28 @@ pub(super) fn tables(
     for name in &stuck {
         changes.keep_indexes(name);
     }
+    Ok(())
+}
+
+/// The changes that could be proven, by table, and why the others could not.
+pub(super) type Proven = BTreeMap<ObjectName, Result<TableDiff, Failure>>;
+
+/// Proves the changes, of these tables or of all.
+///
+/// # Errors
+/// When the local server cannot make a scratch schema.
+pub(super) fn prove(
+    changes: &SchemaChanges,
+    among: Option<&BTreeSet<ObjectName>>,
+    sides: &mut Sides,
+) -> Result<Proven> {
+    let mut proposals = changes.to_prove();
+    proposals.retain(|proposal| among.is_none_or(|names| names.contains(proposal.name)));
     let step = "proving the changes in a scratch schema on the local server";
-    let proven = sides
+    sides
         .local
-        .again(step, |local| proof::prove(local, &changes.to_prove()))
-        .context("cannot prove the changes in a scratch schema on the local server")?;
-    Ok(changes.entries(proven))
+        .again(step, |local| proof::prove(local, &proposals))
+        .context("cannot prove the changes in a scratch schema on the local server")
 }
 
 /// Makes the entries of views, triggers, procedures, functions and events.
@@ -118,11 +154,13 @@ pub(super) fn objects(
     let accounts = sides.local.again("reading local's accounts", |local| {
         introspect::local_accounts(local)
     })?;
+    let remotes = with_views_as_local_prints(pairs, &accounts, sides, findings)?;
     let both: Vec<object_entries::Pair<'_>> = pairs
         .iter()
-        .map(|pair| object_entries::Pair {
+        .zip(&remotes)
+        .map(|(pair, remote)| object_entries::Pair {
             local: &pair.local,
-            remote: &pair.remote,
+            remote,
         })
         .collect();
     let databases: Vec<(String, String)> = pairs
@@ -154,6 +192,48 @@ pub(super) fn objects(
     findings.unsupported.extend(found.unsupported);
     findings.warnings.extend(found.warnings);
     Ok(())
+}
+
+/// Returns production's databases. Where production runs another vendor, their views are as the local server prints
+/// them; one that local cannot hold is unsupported, and not taken for absent.
+fn with_views_as_local_prints<'a>(
+    pairs: &'a [Pair],
+    accounts: &LocalAccounts,
+    sides: &mut Sides,
+    findings: &mut Findings,
+) -> Result<Vec<Cow<'a, Database>>> {
+    let vendor = sides.remote.server().vendor;
+    let mut remotes = Vec::with_capacity(pairs.len());
+    for pair in pairs {
+        let mut remote = Cow::Borrowed(&pair.remote);
+        if vendor != sides.local.server().vendor {
+            let step = "trying production's views in a scratch schema on the local server";
+            let printed = sides.local.again(step, |local| {
+                proof::views_as_local_prints(local, &pair.remote, vendor, accounts)
+            })?;
+            for (name, answer) in printed {
+                let remote = remote.to_mut();
+                let key = (ObjectKind::View, name);
+                match answer {
+                    Ok(view) => drop(remote.objects.insert(key, view)),
+                    Err(reason) => {
+                        remote.objects.remove(&key);
+                        let reason = format!("view: {reason}");
+                        remote.unsupported.push(Unsupported {
+                            object: pair.remote_name(&key.1).to_string(),
+                            reason: reason.clone(),
+                        });
+                        findings.unsupported.push(Unsupported {
+                            object: pair.local_name(&key.1).to_string(),
+                            reason,
+                        });
+                    }
+                }
+            }
+        }
+        remotes.push(remote);
+    }
+    Ok(remotes)
 }
 
 fn keeps_local(pairs: &[Pair], config: &Config, local: &ObjectName) -> bool {

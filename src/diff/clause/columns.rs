@@ -16,6 +16,8 @@ pub(crate) struct ColumnClauses {
     pub(crate) changed: Statement,
     /// Columns dropped and added again under their name, lower case.
     pub(crate) recreated: Vec<String>,
+    /// `ALTER COLUMN … SET DEFAULT` for defaults that must come in a statement of their own.
+    pub(crate) defaults: Statement,
 }
 
 /// Returns the column clauses.
@@ -45,13 +47,44 @@ pub(crate) fn clauses(before: &Table, after: &Table, vendor: Vendor) -> ColumnCl
     let stays = longest_increasing(&origins);
     let last_kept = stays.iter().rposition(|stays| *stays);
     let mut changed = Vec::new();
+    let mut defaults = Vec::new();
+    let adds = origins.iter().any(Option::is_none);
     for (position, column) in after.columns.iter().enumerate() {
+        let unsafe_default = column
+            .default
+            .as_deref()
+            .filter(|default| vendor == Vendor::MySql && differs_between_servers(default));
+        let origin = origins[position].map(|origin| &before.columns[origin]);
+        let moved = !stays[position];
+        let in_default_alone = origin.is_some_and(|origin| {
+            let with_default = Column {
+                default: column.default.clone(),
+                ..origin.clone()
+            };
+            !moved && same_column(before, &with_default, after, column, vendor)
+        });
+        // MySQL takes no such default in a statement that adds a column (error 1674).
+        let apart = unsafe_default.filter(|_| adds || in_default_alone);
+        if let Some(default) = apart
+            && origin.is_none_or(|origin| origin.default != column.default || !in_default_alone)
+        {
+            defaults.push(Clause::new(
+                format!("ALTER COLUMN {} SET DEFAULT {default}", ident(&column.name)),
+                Change::ModifyColumn(column.name.clone()),
+            ));
+            if in_default_alone {
+                continue;
+            }
+        }
         let place = match position.checked_sub(1) {
             None => " FIRST".to_owned(),
             Some(previous) => format!(" AFTER {}", ident(&after.columns[previous].name)),
         };
-        let definition = print::column(column);
-        let Some(origin) = origins[position].map(|origin| &before.columns[origin]) else {
+        let definition = print::column(&Column {
+            default: column.default.clone().filter(|_| apart.is_none()),
+            ..column.clone()
+        });
+        let Some(origin) = origin else {
             // Behind all that stay, a new column needs no place.
             let at_end = last_kept.is_some_and(|last| position > last);
             changed.push(Clause::new(
@@ -63,7 +96,6 @@ pub(crate) fn clauses(before: &Table, after: &Table, vendor: Vendor) -> ColumnCl
             ));
             continue;
         };
-        let moved = !stays[position];
         if !moved && same_column(before, origin, after, column, vendor) {
             continue;
         }
@@ -81,7 +113,25 @@ pub(crate) fn clauses(before: &Table, after: &Table, vendor: Vendor) -> ColumnCl
         dropped,
         changed,
         recreated,
+        defaults,
     }
+}
+
+/// Whether a default's value depends on the server that computes it.
+fn differs_between_servers(default: &str) -> bool {
+    const FUNCTIONS: [&str; 9] = [
+        "uuid(",
+        "uuid_short(",
+        "rand(",
+        "random_bytes(",
+        "user(",
+        "version(",
+        "sysdate(",
+        "connection_id(",
+        "database(",
+    ];
+    let default = default.to_lowercase();
+    default.starts_with('(') && FUNCTIONS.iter().any(|function| default.contains(function))
 }
 
 /// Marks the members of a longest increasing subsequence: the columns that need not move.

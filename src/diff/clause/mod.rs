@@ -77,7 +77,8 @@ pub fn alter(before: &Table, after: &Table, vendor: Vendor) -> Vec<Statement> {
     main.extend(columns.changed);
     main.extend(indexes.added);
     main.extend(checks.1);
-    main.extend(options::clauses(before, after));
+    let (early, others) = options::clauses(before, after);
+    main.extend(others);
 
     if added_keys.is_empty() && only_reorders(before, after, &main) {
         main.push(Clause::new("FORCE".to_owned(), Change::Rebuild));
@@ -108,6 +109,7 @@ pub fn alter(before: &Table, after: &Table, vendor: Vendor) -> Vec<Statement> {
         main.splice(0..0, dropped_keys);
     }
     statements.push(first);
+    statements.push(early);
     // A key to the table itself must find the table's new columns.
     let (mut last, with_main): (Statement, Statement) =
         added_keys.into_iter().partition(|clause| {
@@ -125,6 +127,7 @@ pub fn alter(before: &Table, after: &Table, vendor: Vendor) -> Vec<Statement> {
         }
         None => statements.push(main),
     }
+    statements.push(columns.defaults);
     statements.push(std::mem::take(&mut last));
     statements.retain(|statement| !statement.is_empty());
     statements

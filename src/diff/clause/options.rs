@@ -6,8 +6,23 @@ use super::{Change, Clause, Statement};
 use crate::schema::print;
 use crate::schema::table::Table;
 
-/// Returns the clauses that set, change and take back options.
-pub(crate) fn clauses(before: &Table, after: &Table) -> Statement {
+/// Returns the clauses that set, change and take back options: those that must be executed first, in a statement of
+/// their own, and the others.
+///
+/// Another engine would make a block size that goes with this statement one of each index.
+pub(crate) fn clauses(before: &Table, after: &Table) -> (Statement, Statement) {
+    let mut early = Vec::new();
+    let block_size = "KEY_BLOCK_SIZE";
+    if before.options.get("ENGINE") != after.options.get("ENGINE")
+        && before.options.contains_key(block_size)
+        && !after.options.contains_key(block_size)
+    {
+        for name in ["ROW_FORMAT", block_size] {
+            if before.options.contains_key(name) && !after.options.contains_key(name) {
+                early.push(Clause::new(reset(name), Change::Option(name.to_owned())));
+            }
+        }
+    }
     let mut clauses = Vec::new();
     let charset = ["CHARSET", "COLLATE"];
     if charset
@@ -35,10 +50,13 @@ pub(crate) fn clauses(before: &Table, after: &Table) -> Statement {
     }
     for name in before.options.keys() {
         if !charset.contains(&name.as_str()) && !after.options.contains_key(name) {
-            clauses.push(Clause::new(reset(name), Change::Option(name.clone())));
+            let clause = Clause::new(reset(name), Change::Option(name.clone()));
+            if !early.contains(&clause) {
+                clauses.push(clause);
+            }
         }
     }
-    clauses
+    (early, clauses)
 }
 
 /// Returns the option with the value that stands for not having it.

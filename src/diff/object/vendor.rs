@@ -3,6 +3,7 @@
 //! Must never make two texts equal that the same server would tell apart: [`loose`] is for texts of two vendors only.
 
 use crate::schema::statement::{self, LexMode, TokenKind, tokens};
+use crate::schema::vendor::for_mariadb;
 use crate::schema::{Object, ObjectKind, Vendor};
 use std::collections::BTreeSet;
 
@@ -83,7 +84,8 @@ pub(super) fn adapt(object: &mut Object, local: Vendor) -> Result<(), String> {
     if local == Vendor::MySql && mode_set(&object.sql_mode).contains("ORACLE") {
         return Err("it was written under sql_mode ORACLE, which MySQL does not know".to_owned());
     }
-    let found = tokens(&object.create, LexMode::from_sql_mode(&object.sql_mode))?;
+    let create = object.create.clone();
+    let found = tokens(&create, LexMode::from_sql_mode(&object.sql_mode))?;
     if let Some(name) = found
         .iter()
         .filter_map(|token| token.name())
@@ -92,6 +94,9 @@ pub(super) fn adapt(object: &mut Object, local: Vendor) -> Result<(), String> {
         return Err(format!(
             "it names the collation {name}, which local does not have"
         ));
+    }
+    if object.kind == ObjectKind::View && local == Vendor::MariaDb {
+        object.create = for_mariadb(&object.create);
     }
     if is_foreign_collation(&object.collation_connection, local) {
         let known = match local {

@@ -5,12 +5,14 @@
 
 pub mod demand;
 mod risk;
+mod rows;
 mod stages;
 pub(crate) mod types;
 
 #[cfg(test)]
 mod tests;
 
+pub use rows::takes_rows_of;
 pub use types::fits;
 
 use super::clause::{self, Statement};
@@ -32,7 +34,8 @@ pub enum Phase {
     Attach,
     /// Last: what loses data or objects.
     Contract,
-    /// After the contract phases of this and other tables: foreign keys over columns that those have changed.
+    /// After the contract phases of this and other tables: foreign keys over columns that those have changed, and what
+    /// the server left otherwise than it was told.
     Reattach,
 }
 
@@ -61,6 +64,9 @@ pub struct Surroundings {
     pub ready: BTreeMap<String, Phase>,
     /// What cannot wait.
     pub haste: Haste,
+    /// Columns, by lower-case name, whose local values do not convert to remote's type: they are dropped, and added
+    /// with remote's type, before the rows bring the values.
+    pub replaced: BTreeSet<String>,
 }
 
 /// One phase of a table's change.
@@ -180,6 +186,28 @@ impl TableDiff {
         Some(table(&self.local, &self.remote, self.vendor, &surroundings))
     }
 
+    /// Returns the diff with a last phase for what the server left otherwise than it was told, such as an option of the
+    /// old table that it keeps. `None` where there is such a phase already.
+    #[must_use]
+    pub fn with_rest(&self, left: &Table) -> Option<Self> {
+        if self.phases.last()?.phase == Phase::Reattach {
+            return None;
+        }
+        let rest = phase_diff(
+            Phase::Reattach,
+            left.clone(),
+            self.remote.clone(),
+            &self.remote,
+            self.vendor,
+        );
+        if rest.statements.is_empty() {
+            return None;
+        }
+        let mut diff = self.clone();
+        diff.phases.push(rest);
+        Some(diff)
+    }
+
     /// Returns the diff with the phases' tables as a server printed them, statements and reasons made anew.
     #[must_use]
     pub fn with_tables(&self, after: &[Table]) -> Self {
@@ -211,7 +239,12 @@ pub fn table(
     surroundings: &Surroundings,
 ) -> TableDiff {
     let remote = named_like(remote, &local.name);
-    let stages = stages::stages(local, &remote, vendor, surroundings);
+    let stages = stages::stages(
+        &stages::without(local, &surroundings.replaced),
+        &remote,
+        vendor,
+        surroundings,
+    );
     let mut phases = Vec::new();
     let mut before = local.clone();
     for (phase, after) in [
@@ -265,6 +298,12 @@ pub fn unsettled_columns(
     vendor: Vendor,
 ) -> BTreeMap<String, Phase> {
     stages::unsettled(local, remote, rows_change, vendor)
+}
+
+/// Returns whether a column of local's is converted to remote's type before the rows, so that its values may not be
+/// what they were; in doubt, whichever vendor local is.
+pub fn converts_before_rows(local: &Table, remote: &Table, column: &str) -> bool {
+    stages::converts_early(local, remote, column)
 }
 
 /// Returns whether two foreign keys say the same.

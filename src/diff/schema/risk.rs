@@ -19,7 +19,7 @@ pub(crate) fn reasons(
     let reason = match change {
         Change::DropColumn(name) => before
             .column(name)
-            .and_then(|column| dropped_column(column, after.column(name))),
+            .and_then(|column| dropped_column(column, after.column(name), remote.column(name))),
         Change::ModifyColumn(name) => before
             .column(name)
             .zip(after.column(name))
@@ -47,46 +47,65 @@ pub(crate) fn reasons(
 
 /// Returns whether there are rows that the server would refuse to take through a phase.
 pub(crate) fn may_fail(phase: &PhaseDiff) -> bool {
-    phase
-        .statements
-        .iter()
-        .flatten()
-        .any(|clause| match &clause.change {
-            Change::ModifyColumn(name) => phase
-                .before
-                .column(name)
-                .zip(phase.after.column(name))
-                .is_some_and(|(before, after)| {
-                    !fits(before, after)
-                        || (before.nullable && !after.nullable)
-                        || before.collation != after.collation
-                        || before.check != after.check
-                        || after.generated.is_some()
+    // Whatever makes the table anew computes its functional indexes, strictly.
+    let computes = |table: &Table| {
+        table
+            .indexes
+            .iter()
+            .any(|index| index.parts.iter().any(|part| part.expression.is_some()))
+    };
+    computes(&phase.before)
+        || computes(&phase.after)
+        || phase
+            .statements
+            .iter()
+            .flatten()
+            .any(|clause| match &clause.change {
+                Change::ModifyColumn(name) => phase
+                    .before
+                    .column(name)
+                    .zip(phase.after.column(name))
+                    .is_some_and(|(before, after)| {
+                        !fits(before, after)
+                            || (before.nullable && !after.nullable)
+                            || before.collation != after.collation
+                            || before.check != after.check
+                            || after.generated.is_some()
+                    }),
+                Change::AddColumn(name) => phase.after.column(name).is_some_and(|column| {
+                    column.generated.is_some()
+                        || column.check.is_some()
+                        || (!column.nullable && column.default.is_none())
                 }),
-            Change::AddColumn(name) => phase.after.column(name).is_some_and(|column| {
-                column.generated.is_some()
-                    || column.check.is_some()
-                    || (!column.nullable && column.default.is_none())
-            }),
-            Change::AddIndex(name) => phase.after.indexes.iter().any(|index| {
-                index.name == *name
-                    && !phase.before.indexes.contains(index)
-                    && matches!(
-                        index.kind,
-                        IndexKind::Primary | IndexKind::Unique | IndexKind::Spatial
-                    )
-            }),
-            Change::AddCheck(_) | Change::AlterCheck(_) | Change::Partitioning => true,
-            _ => false,
-        })
+                Change::AddIndex(name) => phase.after.indexes.iter().any(|index| {
+                    index.name == *name
+                        && !phase.before.indexes.contains(index)
+                        && matches!(
+                            index.kind,
+                            IndexKind::Primary | IndexKind::Unique | IndexKind::Spatial
+                        )
+                }),
+                Change::AddCheck(_) | Change::AlterCheck(_) | Change::Partitioning => true,
+                _ => false,
+            })
 }
 
-fn dropped_column(column: &Column, again: Option<&Column>) -> Option<String> {
+fn dropped_column(
+    column: &Column,
+    again: Option<&Column>,
+    remote: Option<&Column>,
+) -> Option<String> {
     if column.generated.is_some() {
         // Its values are made from other columns; where the column stays, nothing is lost.
-        return again
-            .is_none()
+        return (again.is_none() && remote.is_none())
             .then(|| format!("drops generated column `{}`", column.name));
+    }
+    if let (None, Some(remote)) = (again, remote) {
+        return Some(format!(
+            "drops column `{}` and adds it again as {}: local's values do not convert, the rows bring remote's",
+            column.name,
+            print::data_type(remote)
+        ));
     }
     Some(match again {
         Some(_) => format!(

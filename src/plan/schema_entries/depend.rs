@@ -88,6 +88,7 @@ pub(super) fn surroundings(changes: &SchemaChanges) -> BTreeMap<ObjectName, Surr
                 rows_change: change.rows_change,
                 moved_keys,
                 ready,
+                replaced: change.replaced.clone(),
                 ..Surroundings::default()
             };
             (name.clone(), surroundings)

@@ -8,6 +8,7 @@
 mod demands;
 mod depend;
 mod find;
+mod keys;
 mod load;
 mod make;
 
@@ -19,7 +20,7 @@ use crate::proof::{Failure, Proposal};
 use crate::schema::table::Table;
 use crate::schema::{Database, ObjectName, Unsupported, Vendor, parse, print};
 use anyhow::{Context as _, Result, bail};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Kind;
 
@@ -55,6 +56,8 @@ struct TableChange {
     remote: Option<Table>,
     estimated_rows: u64,
     rows_change: bool,
+    /// Columns that are dropped and added with remote's type.
+    replaced: BTreeSet<String>,
     diff: Option<TableDiff>,
     notes: Vec<demands::Note>,
     /// A new table as it is created, where indexes of it wait for its rows.
@@ -138,6 +141,15 @@ impl SchemaChanges {
                 _ => None,
             };
         }
+    }
+
+    /// Has columns of a table, by lower-case name, dropped and added again instead of converted, since local's values
+    /// do not convert. Returns all columns of which that is so; `None` where none is new.
+    pub fn replace(&mut self, name: &ObjectName, columns: &[String]) -> Option<BTreeSet<String>> {
+        let change = self.tables.get_mut(name)?;
+        let known = change.replaced.len();
+        change.replaced.extend(columns.iter().cloned());
+        (change.replaced.len() > known).then(|| change.replaced.clone())
     }
 
     /// Returns a table as its rows will find it: created, or after its expand phase. `None` for a table that does not

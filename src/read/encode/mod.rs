@@ -170,6 +170,10 @@ pub fn checksum(columns: &[(&str, Encoding)]) -> Expr {
     checksum_of(&sources(columns))
 }
 
+/// The hash of a row of which nothing is hashed: where local has no column of the remote's, and what it will have
+/// cannot be told. Such rows are only counted.
+pub const HASH_OF_NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb924";
+
 /// Returns the hash of a row given by expressions: for columns that local does not have yet.
 pub fn hash_of(columns: &[(Expr, Encoding)]) -> Expr {
     Expr::call(Function::Left, vec![digest(columns), Expr::integer(32)])
@@ -223,9 +227,12 @@ fn digest(columns: &[(Expr, Encoding)]) -> Expr {
         .iter()
         .map(|(source, _)| Expr::call(Function::IsNull, vec![source.clone()]))
         .collect::<Vec<_>>();
-    if !nulls.is_empty() {
-        parts.push(Expr::call(Function::Concat, nulls));
-    }
+    // A row without a column to hash has a hash as well; the servers want something to join.
+    parts.push(if nulls.is_empty() {
+        Expr::text("")
+    } else {
+        Expr::call(Function::Concat, nulls)
+    });
     sha256(Expr::call(Function::ConcatWs, parts))
 }
 

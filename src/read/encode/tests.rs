@@ -221,3 +221,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_hash_of_nothing_is_that_of_an_empty_text() {
+    let sql = super::hash_of(&[]).sql();
+    assert_eq!(sql, "LEFT(SHA2(CONCAT_WS('#', ''), 256), 32)");
+    // printf '' | sha256sum
+    assert!(
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+            .starts_with(super::HASH_OF_NOTHING)
+    );
+}

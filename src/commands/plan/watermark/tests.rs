@@ -18,6 +18,7 @@ fn shape(table: &Table) -> Shape {
         local_name: ObjectName::new("shop", "t"),
         remote: table,
         local: Some(table),
+        replaced: &compare::NONE_REPLACED,
         estimated_rows: 0,
         estimated_bytes: 0,
         chunk_time: Duration::from_millis(500),

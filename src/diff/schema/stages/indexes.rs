@@ -4,7 +4,8 @@
 //! violate goes before them. Must never leave a foreign key or an `AUTO_INCREMENT` column without its index.
 
 use super::Builder;
-use crate::schema::table::{ForeignKey, Index, IndexKind, Table, TypeClass};
+use super::columns::Course;
+use crate::schema::table::{Column, ForeignKey, Index, IndexKind, Table, TypeClass};
 
 fn is_unique(index: &Index) -> bool {
     matches!(index.kind, IndexKind::Primary | IndexKind::Unique)
@@ -20,6 +21,16 @@ fn column_names(index: &Index) -> Option<Vec<String>> {
 
 fn same_name(a: &Index, b: &Index) -> bool {
     a.name.eq_ignore_ascii_case(&b.name)
+}
+
+/// Whether a column can stand in an index without a prefix.
+fn is_short(column: &Column) -> bool {
+    column.data_type.class().is_some_and(|class| {
+        !matches!(
+            class,
+            TypeClass::LongText | TypeClass::Blob | TypeClass::Json | TypeClass::Geometry
+        )
+    })
 }
 
 /// Whether the first index being unique makes the second unique too.
@@ -56,17 +67,7 @@ impl Builder<'_> {
         if self.local.indexes.contains(index) && !self.touches_recreated(index) {
             return !self.rows_change || !self.local_nulls_or_coarser(index);
         }
-        let late = index
-            .parts
-            .iter()
-            .any(|part| match (&part.column, &part.expression) {
-                (Some(name), _) => self.is_late(name),
-                (None, Some(expression)) => self.remote.columns.iter().any(|column| {
-                    self.is_late(&column.name)
-                        && crate::diff::clause::mentions(expression, &column.name)
-                }),
-                (None, None) => false,
-            });
+        let late = self.waits_for_late_columns(index);
         if late {
             return false;
         }
@@ -122,6 +123,30 @@ impl Builder<'_> {
                 !self.local.foreign_keys.contains(key)
                     && supports(index, key)
                     && index.parts.len() == key.columns.len()
+            })
+    }
+
+    /// Whether an index must wait for columns that get their remote form last. What keeps rows apart need not, where
+    /// it can stand over the form in between.
+    fn waits_for_late_columns(&self, index: &Index) -> bool {
+        index
+            .parts
+            .iter()
+            .any(|part| match (&part.column, &part.expression) {
+                (Some(name), _) => match self.courses.get(&name.to_lowercase()) {
+                    Some(Course::Late(form)) => {
+                        let plain = |column: &Column| column.generated.is_none();
+                        let settled = self.local.column(name).is_some_and(plain)
+                            && self.remote.column(name).is_some_and(plain);
+                        !(is_unique(index) && settled && part.prefix.is_none() && is_short(form))
+                    }
+                    _ => false,
+                },
+                (None, Some(expression)) => self.remote.columns.iter().any(|column| {
+                    self.is_late(&column.name)
+                        && crate::diff::clause::mentions(expression, &column.name)
+                }),
+                (None, None) => false,
             })
     }
 
@@ -226,27 +251,12 @@ impl Builder<'_> {
     }
 
     pub(super) fn constrain_indexes(&self, constrained: &mut Table) {
-        let late = |index: &Index| {
-            index
-                .parts
-                .iter()
-                .any(|part| match (&part.column, &part.expression) {
-                    (Some(name), _) => self.is_late(name),
-                    (None, Some(expression)) => self.remote.columns.iter().any(|column| {
-                        self.is_late(&column.name)
-                            && crate::diff::clause::mentions(expression, &column.name)
-                    }),
-                    (None, None) => false,
-                })
-        };
         let expanded = std::mem::take(&mut constrained.indexes);
         let mut indexes: Vec<Index> = self
             .remote
             .indexes
             .iter()
-            .filter(|index| {
-                (self.local.indexes.contains(index) && expanded.contains(index)) || !late(index)
-            })
+            .filter(|index| expanded.contains(index) || !self.waits_for_late_columns(index))
             .cloned()
             .collect();
         for (position, index) in expanded.iter().enumerate() {

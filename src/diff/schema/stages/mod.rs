@@ -7,6 +7,7 @@ mod columns;
 mod indexes;
 mod partitions;
 
+use super::types::fits;
 use super::{Haste, Phase, Surroundings};
 use crate::diff::clause::{mentions, recreated};
 use crate::schema::Vendor;
@@ -48,6 +49,63 @@ pub(crate) fn stages(
     .build()
 }
 
+/// Returns local's table without columns that are to be replaced, and without what hangs on them.
+pub(crate) fn without(local: &Table, replaced: &BTreeSet<String>) -> Table {
+    let mut table = local.clone();
+    if replaced.is_empty() {
+        return table;
+    }
+    let mut gone = replaced.clone();
+    loop {
+        let known = gone.len();
+        for column in &local.columns {
+            if let Some(generated) = &column.generated
+                && gone
+                    .iter()
+                    .any(|name| mentions(&generated.expression, name))
+            {
+                gone.insert(column.name.to_lowercase());
+            }
+        }
+        if gone.len() == known {
+            break;
+        }
+    }
+    let free = |expression: &str| !gone.iter().any(|name| mentions(expression, name));
+    let keeps = |name: &String| !gone.contains(&name.to_lowercase());
+    table
+        .columns
+        .retain(|column| !gone.contains(&column.name.to_lowercase()));
+    table.indexes.retain(|index| {
+        index.parts.iter().all(|part| {
+            part.column.as_ref().is_none_or(keeps) && part.expression.as_deref().is_none_or(free)
+        })
+    });
+    for column in &mut table.columns {
+        let indexed = table.indexes.iter().any(|index| {
+            index.parts.first().is_some_and(|part| {
+                part.column
+                    .as_ref()
+                    .is_some_and(|name| name.eq_ignore_ascii_case(&column.name))
+            })
+        });
+        column.auto_increment &= indexed;
+    }
+    table.checks.retain(|check| free(&check.expression));
+    table
+        .foreign_keys
+        .retain(|key| key.columns.iter().all(keeps));
+    drop_unsupported_keys(&mut table);
+    if table
+        .partitioning
+        .as_deref()
+        .is_some_and(|clause| gone.iter().any(|name| clause.to_lowercase().contains(name)))
+    {
+        table.partitioning = None;
+    }
+    table
+}
+
 /// See [`super::unsettled_columns`].
 pub(crate) fn unsettled(
     local: &Table,
@@ -79,6 +137,11 @@ pub(crate) fn unsettled(
             );
         }
     }
+    if engine_changes(local, remote) {
+        for column in &local.columns {
+            mark(&column.name, Phase::Expand);
+        }
+    }
     for index in &local.indexes {
         let unique = matches!(index.kind, IndexKind::Unique | IndexKind::Primary);
         if unique && !remote.indexes.contains(index) {
@@ -88,6 +151,25 @@ pub(crate) fn unsettled(
         }
     }
     unsettled
+}
+
+/// See [`super::converts_before_rows`].
+pub(crate) fn converts_early(local: &Table, remote: &Table, name: &str) -> bool {
+    let both = local.column(name).zip(remote.column(name));
+    both.is_some_and(|(own, column)| {
+        own.generated.is_none()
+            && column.generated.is_none()
+            && !fits(own, column)
+            && [Vendor::MySql, Vendor::MariaDb].into_iter().any(|vendor| {
+                let courses = courses(local, remote, true, vendor);
+                courses.get(&name.to_lowercase()) == Some(&Course::Early)
+            })
+    })
+}
+
+/// No server takes a table with foreign keys, its own or others' to it, to another engine.
+fn engine_changes(local: &Table, remote: &Table) -> bool {
+    local.options.get("ENGINE") != remote.options.get("ENGINE")
 }
 
 struct Builder<'a> {
@@ -249,17 +331,18 @@ impl Builder<'_> {
 
     /// Whether the referencing columns themselves change, or become such that the key cannot stay.
     fn own_columns_change(&self, key: &ForeignKey) -> bool {
-        key.columns.iter().any(
-            |name| match (self.local.column(name), self.remote.column(name)) {
-                (Some(own), Some(other)) => {
-                    own.data_type != other.data_type
-                        || own.charset != other.charset
-                        || own.collation != other.collation
-                        || recreated(own, other)
+        engine_changes(self.local, self.remote)
+            || key.columns.iter().any(|name| {
+                match (self.local.column(name), self.remote.column(name)) {
+                    (Some(own), Some(other)) => {
+                        own.data_type != other.data_type
+                            || own.charset != other.charset
+                            || own.collation != other.collation
+                            || recreated(own, other)
+                    }
+                    _ => false,
                 }
-                _ => false,
-            },
-        )
+            })
     }
 
     fn checks_of_expanded(&self) -> Vec<Check> {
