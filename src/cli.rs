@@ -115,7 +115,7 @@ pub enum Command {
     /// Plan, review at the terminal and apply in one go
     #[command(after_help = SYNC_EXAMPLE)]
     Sync(SyncArgs),
-    /// Write a new plan that undoes what applying a plan did (not supported yet)
+    /// Write a new plan that undoes what applying a plan did
     #[command(after_help = "Example:\n  driftwarden revert plans/20261124T061500Z-3f9a1c2b.json")]
     Revert(RevertArgs),
     /// List, show and resolve the persisted issues

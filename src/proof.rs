@@ -195,7 +195,28 @@ impl<'a> Scratch<'a> {
         &self.name
     }
 
-    /// Returns the session that holds the schema.
+    /// Creates a table to hold rows for a while, with its foreign keys leading nowhere; returns its name, or why local
+    /// cannot hold it.
+    ///
+    /// # Errors
+    /// When the connection breaks.
+    pub fn hold(&mut self, table: &Table) -> Result<Result<ObjectName, Failure>> {
+        let hidden = hide_references(table);
+        Ok(match self.create(&hidden)? {
+            Some(failure) => Err(failure),
+            None => Ok(ObjectName::new(&self.name, &hidden.name)),
+        })
+    }
+
+    /// Drops a table of [`Scratch::hold`].
+    ///
+    /// # Errors
+    /// When the server does not drop it.
+    pub fn let_go(&mut self, name: &ObjectName) -> Result<()> {
+        self.drop_table(&name.name)
+    }
+
+    /// Returns the session, for rows of tables that are held.
     pub fn session(&mut self) -> &mut LocalSession {
         self.session
     }

@@ -397,8 +397,11 @@ fn together(
         }
         Ok(progress)
     });
-    if result.is_err() {
+    if let Err(error) = &result {
         drop(run.local.rollback());
+        for entry in members {
+            rows::rolled_back(run.journal, entry, error);
+        }
     }
     result
 }

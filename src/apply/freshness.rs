@@ -331,7 +331,7 @@ pub(super) fn text_now(
     })
 }
 
-fn same_server(plan: &Plan, local: &LocalSession) -> Result<()> {
+pub(super) fn same_server(plan: &Plan, local: &LocalSession) -> Result<()> {
     let now = &local.server().identity;
     if plan.local.identity == plan.remote.identity {
         return Err(Refusal::new(

@@ -9,6 +9,7 @@ mod demands;
 pub mod execute;
 mod foreign;
 pub mod freshness;
+pub mod revert;
 mod rows;
 mod save;
 mod schema;

@@ -367,7 +367,7 @@ fn needs_whole(entries: &[&Entry]) -> Result<bool> {
         .iter()
         .filter(|entry| entry.kind.is_rows())
         .collect();
-    let mut loses = false;
+    let mut losing = 0;
     let mut loses_before_rows = false;
     let mut rows_passed = false;
     for entry in entries {
@@ -375,7 +375,7 @@ fn needs_whole(entries: &[&Entry]) -> Result<bool> {
         if entry.kind == Kind::AlterTable && entry.risk == Risk::Destructive {
             let (before, after) = (read(&entry.before)?, read(&entry.after)?);
             let any = !lost_columns(&before, Some(&after)).is_empty();
-            loses |= any;
+            losing += u8::from(any);
             loses_before_rows |= any && !rows_passed && !rows.is_empty();
         }
     }
@@ -386,7 +386,12 @@ fn needs_whole(entries: &[&Entry]) -> Result<bool> {
             .as_ref()
             .is_some_and(|shape| !shape.key.is_empty() && Some(&shape.key) != key.as_ref())
     };
-    Ok(loses && key.is_none() || loses_before_rows || rows.iter().any(other_key))
+    Ok(
+        losing > 0 && key.is_none()
+            || losing > 1
+            || loses_before_rows
+            || rows.iter().any(other_key),
+    )
 }
 
 /// Returns the columns by which rows of one table are found in the other; `None` where there are none.

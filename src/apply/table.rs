@@ -222,31 +222,7 @@ impl<'e> Target<'e> {
     /// # Errors
     /// When a key cannot be a literal.
     pub(super) fn key_condition(&self, keys: &[&Values]) -> Result<Expr> {
-        if let [name] = self.shape.key.as_slice() {
-            let column = self.column(name)?;
-            let values = keys
-                .iter()
-                .map(|key| encode::literal_expr(column, key.get(name).unwrap_or(&Value::Null)))
-                .collect::<Result<Vec<_>>>()?;
-            return Ok(Expr::column(name).is_in(values));
-        }
-        let alternatives = keys
-            .iter()
-            .map(|key| {
-                let parts = self
-                    .shape
-                    .key
-                    .iter()
-                    .map(|name| {
-                        let value = key.get(name).unwrap_or(&Value::Null);
-                        let constant = encode::literal_expr(self.column(name)?, value)?;
-                        Ok(Expr::column(name).binary(Operator::Equal, constant))
-                    })
-                    .collect::<Result<Vec<_>>>()?;
-                Ok(Expr::all(parts))
-            })
-            .collect::<Result<Vec<_>>>()?;
-        Ok(Expr::any(alternatives))
+        key_condition(&self.model, &self.shape.key, keys)
     }
 
     /// Whether the table has a unique index besides the shape's key.
@@ -270,6 +246,38 @@ impl<'e> Target<'e> {
             .find(|(column, _)| column.name.to_lowercase() == name.to_lowercase())
             .with_context(|| format!("the key column `{name}` is not among the shape's columns"))
     }
+}
+
+/// Returns the condition that holds for rows of a table with these keys, OR-expanded so that an index serves
+/// (FACTS.md, finding 9).
+///
+/// # Errors
+/// When the table has no such column, or a key cannot be a literal.
+pub(super) fn key_condition(model: &Table, names: &[String], keys: &[&Values]) -> Result<Expr> {
+    let constant = |name: &String, key: &Values| -> Result<Expr> {
+        let column = model
+            .column(name)
+            .with_context(|| format!("{} has no column `{name}`", model.name))?;
+        encode::literal_expr(column, key.get(name).unwrap_or(&Value::Null))
+    };
+    if let [name] = names {
+        let values = keys
+            .iter()
+            .map(|key| constant(name, key))
+            .collect::<Result<Vec<_>>>()?;
+        return Ok(Expr::column(name).is_in(values));
+    }
+    let alternatives = keys
+        .iter()
+        .map(|key| {
+            let parts = names
+                .iter()
+                .map(|name| Ok(Expr::column(name).binary(Operator::Equal, constant(name, key)?)))
+                .collect::<Result<Vec<_>>>()?;
+            Ok(Expr::all(parts))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Expr::any(alternatives))
 }
 
 /// A row as local has it.

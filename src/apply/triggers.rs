@@ -7,7 +7,7 @@ use super::undo::{self, Journal, Record};
 use crate::connect::{LocalSession, ObjectEnvironment, Reader as _, server_code};
 use crate::introspect;
 use crate::refusal::summary;
-use crate::schema::{Object, ObjectKind, ObjectName};
+use crate::schema::{Database, Object, ObjectKind, ObjectName};
 use crate::sql::read::Metadata;
 use crate::sql::{Read, qualified};
 use anyhow::{Context as _, Result};
@@ -198,6 +198,23 @@ pub fn restore(
         }
     }
     Ok(lost)
+}
+
+/// Puts the triggers that killed applies took down into the databases as they were read: the next apply puts them back
+/// before it does anything else.
+///
+/// # Errors
+/// When a record cannot be read.
+pub(super) fn as_if_up(plan_path: &Path, databases: &mut [Database]) -> Result<()> {
+    for folder in undo::folders(plan_path)? {
+        for (name, trigger) in taken_down(&undo::read_folder(&folder)?) {
+            if let Some(database) = databases.iter_mut().find(|it| it.name == name) {
+                let key = (ObjectKind::Trigger, trigger.name.clone());
+                database.objects.entry(key).or_insert(trigger);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The triggers that are down by a record, in the order in which they are put back.

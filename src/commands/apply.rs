@@ -65,7 +65,8 @@ pub(super) fn apply(
     if !args.dry_run {
         execute::lock(&mut local, &plan)?;
     }
-    let remote = if args.offline {
+    // What undoes another plan leads back to what local was: production has no say in it.
+    let remote = if args.offline || plan.reverts.is_some() {
         None
     } else {
         Some(fingerprints(&plan, config, context)?)

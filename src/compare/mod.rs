@@ -20,7 +20,7 @@ mod work;
 
 pub use quick::unchanged;
 pub use shape::{Restriction, RowKey, RuleUnfit, Shape, ShapeColumn};
-pub use work::Source;
+pub use work::{LocalSource, Source};
 
 use crate::connect::{LocalSession, Reader, Remote, RemoteSession, Row, Side, server_code};
 use crate::diff::rows::{Counts, RowChange, RowKind, RowSink};
@@ -37,7 +37,7 @@ use more::More;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
-use work::{LocalSource, RemoteSource, Worker};
+use work::{RemoteSource, Worker};
 
 /// Rows of a concatenation are at most a row's 64 KB in another character set and in hex: below this.
 const LEAST_PACKET: u64 = 1 << 20;

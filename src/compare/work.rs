@@ -68,7 +68,7 @@ impl Source for RemoteSource<'_> {
 }
 
 /// The local server: tried again along the configured delays.
-pub(super) struct LocalSource<'a>(pub(super) &'a mut LocalSession);
+pub struct LocalSource<'a>(pub &'a mut LocalSession);
 
 impl Source for LocalSource<'_> {
     fn rows(&mut self, step: &str, read: &Read) -> Result<Vec<Row>> {

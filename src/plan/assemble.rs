@@ -17,6 +17,8 @@ use std::collections::BTreeMap;
 pub struct Header {
     /// UTC time of creation, RFC 3339, whole seconds.
     pub created_at: String,
+    /// The id of the plan that the new one undoes, where it does.
+    pub reverts: Option<String>,
     /// The production server.
     pub remote: RemoteServer,
     /// The local server.
@@ -70,6 +72,7 @@ pub fn assemble(header: Header, mut findings: Findings) -> Result<Plan> {
         digest: String::new(),
         created_at: header.created_at,
         tool: concat!("driftwarden ", env!("CARGO_PKG_VERSION")).to_owned(),
+        reverts: header.reverts,
         remote: header.remote,
         local: header.local,
         scope: Scope {

@@ -75,6 +75,7 @@ fn around(entries: Vec<Entry>) -> Plan {
         digest: String::new(),
         created_at: "2026-11-24T06:15:00Z".into(),
         tool: "driftwarden 0.1.0".into(),
+        reverts: None,
         remote: RemoteServer {
             ssh: "prod-bastion".into(),
             server: "MySQL 9.7.4".into(),

@@ -57,6 +57,9 @@ pub struct Plan {
     pub created_at: String,
     /// `driftwarden` and its version.
     pub tool: String,
+    /// The id of the plan that this one undoes; such a plan is made from an undo record, without production.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverts: Option<String>,
     /// The production server the plan was read from.
     pub remote: RemoteServer,
     /// The local server the plan is for.
@@ -146,6 +149,8 @@ pub enum Strategy {
     Skipped,
     /// Only the schema was compared.
     Schema,
+    /// Rows were not compared with production: what an apply did to them is undone.
+    Revert,
 }
 
 /// A table in a plan's scope.
@@ -158,7 +163,8 @@ pub struct TablePlan {
     pub strategy: Strategy,
     /// What that comparison can and cannot see, in words.
     pub exactness: String,
-    /// Fingerprint of the remote's table, `sha256:…`; `null` where remote has none.
+    /// Fingerprint of the remote's table, `sha256:…`; `null` where remote has none. In a plan that undoes another, of
+    /// the table that it leads back to.
     pub remote_schema: Option<String>,
     /// Fingerprint of the local table, `sha256:…`; `null` where local has none.
     pub local_schema: Option<String>,

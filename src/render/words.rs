@@ -145,6 +145,7 @@ pub(super) fn strategy(strategy: Strategy) -> &'static str {
         Strategy::Incremental => "incremental",
         Strategy::Skipped => "skipped",
         Strategy::Schema => "schema only",
+        Strategy::Revert => "undone",
     }
 }
 

@@ -21,6 +21,7 @@ use crate::connect::{LocalSession, Reader as _, server_code};
 use crate::interrupt;
 use crate::plan::row_sql::Values;
 use crate::plan::{Entry, Kind, PlanRow, payload};
+use crate::retry::broke;
 use crate::value::Value;
 use anyhow::{Context as _, Result};
 
@@ -196,11 +197,22 @@ fn once<T>(
         })?;
         Ok(value)
     });
-    if result.is_err() {
+    if let Err(error) = &result {
         // What failed first is the error to tell; a broken connection has rolled back by itself.
         drop(run.local.rollback());
+        rolled_back(run.journal, entry, error);
     }
     result
+}
+
+/// Notes that what was recorded of an entry's rows does not stand. After a broken connection no one knows.
+pub(super) fn rolled_back(journal: &mut Journal, entry: &Entry, error: &anyhow::Error) {
+    if !broke(error) {
+        // The error that is told is the first one; without this line a revert looks at each row.
+        drop(journal.note(&Record::RolledBack {
+            entry: entry.id.clone(),
+        }));
+    }
 }
 
 fn batch(

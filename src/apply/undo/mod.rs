@@ -136,6 +136,11 @@ pub enum Record {
         /// Its name.
         name: String,
     },
+    /// The changes recorded of the entry's rows since its last `committed` were rolled back.
+    RolledBack {
+        /// The entry.
+        entry: String,
+    },
     /// The changes recorded of the entry since its last such line are committed.
     Committed {
         /// The entry.

@@ -410,6 +410,7 @@ fn header(
     let (remote, local) = (sides.remote.server(), sides.local.server());
     Ok(Header {
         created_at: context.now.replace_nanosecond(0)?.format(&Rfc3339)?,
+        reverts: None,
         remote: RemoteServer {
             ssh: sides.ssh_host.clone(),
             server: remote.display.clone(),
