@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 const RANKS: [(&str, u8); 29] = [
     ("value", 0),
     ("refusal", 0),
+    ("fault", 0),
     ("schema", 0),
     ("sql", 0),
     ("interrupt", 0),

@@ -11,6 +11,7 @@ pub mod compare;
 pub mod config;
 pub mod connect;
 pub mod diff;
+pub mod fault;
 pub mod interrupt;
 pub mod introspect;
 pub mod issues;

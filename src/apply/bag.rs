@@ -183,6 +183,8 @@ fn change(
         target.hashed(!inserting)
     });
     let mut counted = counts(run, target, &hash, rows, inserting)?;
+    let new_columns = target.shape.columns.iter().any(|column| !column.common);
+    let deleted = undo::Spans::of(&entry.id, run.records);
     let mut todo: Vec<(&PlanRow, u64, u64)> = Vec::new();
     for row in rows {
         let (before, after) = row
@@ -191,6 +193,10 @@ fn change(
         match counted.get(hash_of(row, inserting)?).copied().unwrap_or(0) {
             now if now == after => progress.already += 1,
             now if now == before => todo.push((row, before, after)),
+            // Rows that the same plan inserts, and that differ in columns alone that this hash does not cover.
+            _ if !inserting && new_columns && deleted.place(row.row).is_some() => {
+                progress.already += 1;
+            }
             now => progress.leave(
                 row,
                 &format!(

@@ -270,6 +270,7 @@ impl Runner<'_> {
                 approved: self.plan.approved(),
                 local: &mut *local,
                 journal: &mut *journal,
+                records: self.plan.records(),
                 shared: unit.len() > 1 || tables.iter().any(|table| keys.refers_to_itself(table)),
                 acting: Vec::new(),
                 pointing: Vec::new(),

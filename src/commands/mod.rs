@@ -111,6 +111,13 @@ pub fn main() -> ExitCode {
         drop(err.write_all(describe(&error).as_bytes()));
         return ExitCode::FAILURE;
     }
+    #[cfg(debug_assertions)]
+    if let Some(steps) = std::env::var("DRIFTWARDEN_FAULT")
+        .ok()
+        .and_then(|text| text.parse().ok())
+    {
+        crate::fault::arm(steps);
+    }
     let mut context = Context {
         progress: Progress::default(),
         color: color(&cli.global),

@@ -9,6 +9,7 @@ use super::wire::{Gone, Tally, Wire};
 use super::{Notice, Reader, Row, ServerInfo, Side};
 use crate::config::secret::Secret;
 use crate::config::{self, Config};
+use crate::fault;
 use crate::interrupt;
 use crate::refusal::{Problem, Refusal};
 use crate::retry::{self, Delays};
@@ -178,7 +179,10 @@ impl LocalSession {
     /// # Errors
     /// What the server says, or a broken connection (transient).
     pub fn execute(&mut self, sql: &str) -> Result<u64> {
-        self.wire.execute(sql)
+        fault::step();
+        let affected = self.wire.execute(sql);
+        fault::step();
+        affected
     }
 
     /// Runs one query and returns its rows.
@@ -232,7 +236,10 @@ impl LocalSession {
     /// # Errors
     /// As for [`LocalSession::execute`]; after a broken connection it is not known whether the commit was made.
     pub fn commit(&mut self) -> Result<()> {
-        self.wire.execute(session::COMMIT).map(drop)
+        fault::step();
+        let committed = self.wire.execute(session::COMMIT).map(drop);
+        fault::step();
+        committed
     }
 
     /// Rolls back. A broken connection has been rolled back by the server.

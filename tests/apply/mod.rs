@@ -1,10 +1,11 @@
 //! `apply` on real servers: what it refuses, what it leaves alone, and that a kill at any instant is finished by running
-//! it again.
+//! it again; and `revert`.
 
 mod drift;
 mod hostile;
 mod killed;
 mod load;
+mod revert;
 
 use crate::sandbox::Vendor;
 use crate::sandbox::case::Case;

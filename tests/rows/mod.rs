@@ -6,7 +6,7 @@ mod comparison;
 mod hashes;
 mod incremental;
 mod keys;
-mod random;
+pub(crate) mod random;
 mod server;
 mod shapes;
 mod speed;

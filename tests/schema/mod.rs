@@ -3,7 +3,7 @@
 
 mod converge;
 mod histories;
-mod random;
+pub(crate) mod random;
 
 use crate::objects::{VENDORS, open};
 use converge::{converge, fill};

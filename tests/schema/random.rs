@@ -6,10 +6,10 @@ use super::converge::{converge, fill};
 use crate::objects::open;
 
 /// A small generator of its own, so that a seed means the same everywhere.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -17,11 +17,11 @@ impl Random {
         usize::try_from(self.0 >> 33).unwrap() % limit
     }
 
-    fn chance(&mut self, percent: usize) -> bool {
+    pub(crate) fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 
-    fn of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
+    pub(crate) fn of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
         choices[self.below(choices.len())]
     }
 }
@@ -75,7 +75,7 @@ fn column(random: &mut Random, name: &str) -> String {
     text
 }
 
-fn table(random: &mut Random) -> String {
+pub(crate) fn table(random: &mut Random) -> String {
     let mut names: Vec<&str> = NAMES.to_vec();
     for place in (1..names.len()).rev() {
         names.swap(place, random.below(place + 1));

@@ -6,12 +6,8 @@
 
 mod keyed;
 mod rows;
-mod spans;
 mod target;
 mod whole;
-
-#[cfg(test)]
-mod tests;
 
 use super::triggers;
 use super::undo::{Record, Undo};

@@ -3,11 +3,10 @@
 //! Must never delete a row that the apply did not insert, and must never overwrite one that changed since.
 
 use super::keyed::{Fact, Keyed, What};
-use super::spans::Spans;
 use super::target::{TableUndo, Target};
 use super::{Left, Request, whole};
 use crate::apply::save;
-use crate::apply::undo::{Blob, Images, Record, Undo};
+use crate::apply::undo::{Blob, Images, Record, Spans, Undo};
 use crate::connect::{LocalSession, Reader as _};
 use crate::plan::payload::{self, EntrySink};
 use crate::plan::row_entries;

@@ -80,6 +80,8 @@ pub(super) struct Run<'a> {
     pub(super) local: &'a mut LocalSession,
     /// The undo record.
     pub(super) journal: &'a mut Journal,
+    /// What earlier applies of the plan recorded.
+    pub(super) records: &'a [Record],
     /// Whether a transaction around several entries is open: then batches neither begin nor commit, and the foreign
     /// keys are checked by whoever opened it.
     pub(super) shared: bool,

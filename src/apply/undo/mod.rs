@@ -7,12 +7,15 @@
 
 mod line;
 mod read;
+mod spans;
 
 #[cfg(test)]
 mod tests;
 
 pub use read::{Images, Undo, begun, folders, read, read_folder};
+pub(super) use spans::Spans;
 
+use crate::fault;
 use crate::plan::row_sql::Values;
 use crate::refusal::Problem;
 use crate::schema::Object;
@@ -290,9 +293,12 @@ impl Journal {
     /// As for [`Journal::append`].
     pub fn note(&mut self, record: &Record) -> Result<()> {
         let line = self.chain.line(record)?;
+        fault::step();
         self.file
             .write_all(&line)
-            .map_err(|error| cannot_write(&self.path, &error).into())
+            .map_err(|error| cannot_write(&self.path, &error))?;
+        fault::step();
+        Ok(())
     }
 
     /// Appends a record and syncs it to disk, and what was kept for it before.
