@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Ranks of the modules at the top; what is in a folder has its folder's rank.
-const RANKS: [(&str, u8); 29] = [
+const RANKS: [(&str, u8); 30] = [
     ("value", 0),
     ("refusal", 0),
     ("fault", 0),

@@ -19,7 +19,7 @@ use crate::plan::assemble::{self, Findings, Header};
 use crate::plan::link::Reference;
 use crate::plan::object_entries::{self, object_entries};
 use crate::plan::payload::PayloadFolder;
-use crate::plan::schema_entries::{self, Options, SchemaChanges};
+use crate::plan::schema_entries::{self, Made, Options, SchemaChanges};
 use crate::plan::{Entry, LocalServer, Plan, RemoteServer, Strategy, TablePlan};
 use crate::proof;
 use crate::refusal::Refusal;
@@ -94,14 +94,14 @@ pub fn make(
         .map(|(local, remote)| schema_entries::Pair { local, remote })
         .collect();
     let mut findings = Findings::default();
-    let (schema, unsupported) = schema_entries(&pairs, &found.entries, local)?;
-    for stuck in &unsupported {
+    let made = schema_entries(&pairs, &found.entries, local)?;
+    for stuck in &made.stuck {
         found
             .entries
             .retain(|name, _| name.to_string() != stuck.object);
     }
-    findings.unsupported = unsupported;
-    findings.entries = schema;
+    findings.unsupported = made.stuck.into_iter().chain(made.held).collect();
+    findings.entries = made.entries;
     objects(&pairs, local, &mut findings)?;
     for (name, entries) in found.entries {
         for mut entry in entries {
@@ -172,7 +172,7 @@ fn schema_entries(
     pairs: &[schema_entries::Pair<'_>],
     rows: &BTreeMap<ObjectName, Vec<Entry>>,
     local: &mut LocalSession,
-) -> Result<(Vec<Entry>, Vec<crate::schema::Unsupported>)> {
+) -> Result<Made> {
     let server = local.server();
     let options = Options {
         vendor: server.vendor,
