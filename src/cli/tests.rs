@@ -41,7 +41,7 @@ fn help_is_for_people() {
       prune        Remove plans, payloads and undo records older than plan.keep
       apply        Execute the approved entries of a plan on the local server
       sync         Plan, review at the terminal and apply in one go
-      revert       Write a new plan that undoes what applying a plan did (not supported yet)
+      revert       Write a new plan that undoes what applying a plan did
       issues       List, show and resolve the persisted issues
       completions  Print a shell completion script
       man          Print a man page, or write all of them into a folder
