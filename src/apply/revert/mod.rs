@@ -253,6 +253,7 @@ fn tables(target: &Target, plan: &Plan) -> Vec<TablePlan> {
         .map(|(name, table)| TablePlan {
             table: name.to_string(),
             strategy: Strategy::Revert,
+            watermark: None,
             exactness: format!("what applying plan {} did is undone", plan.id),
             remote_schema: fingerprint(&table.original),
             local_schema: fingerprint(&table.now),
