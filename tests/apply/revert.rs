@@ -214,6 +214,7 @@ fn killed_at_any_step_an_apply_and_a_revert_end_where_they_would_have_ended() {
             step += stride;
         }
         assert!(kills > 2, "killed only {kills} times");
+        #[allow(clippy::print_stdout, reason = "what a long run is started for")]
         println!("{}: {kills} kills", case.vendor());
     });
 }
@@ -314,6 +315,10 @@ fn lax(case: &Case, side: Side, statements: &[String]) {
 
 /// A random database on both sides: tables of random rows and columns, tables of random keys and indexes, tables of one
 /// side, and objects.
+#[allow(
+    clippy::too_many_lines,
+    reason = "one list of what a random database holds"
+)]
 fn random_database(case: &Case, seed: u64) {
     let product = match case.vendor() {
         Vendor::MySql => Product::MySql,
@@ -435,7 +440,7 @@ fn round(vendor: Vendor, seed: u64) -> (u64, bool) {
     approved(&case);
     let mut kills = 0;
     let mut random = Random(seed.wrapping_mul(77) | 1);
-    let killed_on_the_way = seed % 3 != 0;
+    let killed_on_the_way = !seed.is_multiple_of(3);
     if killed_on_the_way {
         kills += u64::from(apply_killed(&case, "p", 1 + random.below(120) as u64));
     }
@@ -473,6 +478,7 @@ fn random_databases_come_back_byte_for_byte() {
             whole += u64::from(back);
         }
     }
+    #[allow(clippy::print_stdout, reason = "what a long run is started for")]
     println!("{rounds} rounds on each vendor, {whole} of both back whole, {kills} kills");
     assert!(
         whole >= rounds,

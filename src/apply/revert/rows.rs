@@ -86,9 +86,8 @@ pub(super) fn of_tables(
             Way::Whole(blobs) => {
                 if !whole::is_as_left(source.records, name, local).with_context(doing)? {
                     undone.insert(name.clone());
-                    left.reason =
-                        "rows of it changed since the plan was applied, and no key tells which"
-                            .to_owned();
+                    "rows of it changed since the plan was applied, and no key tells which"
+                        .clone_into(&mut left.reason);
                     found.left.push(left);
                     continue;
                 }

@@ -152,10 +152,7 @@ pub(super) fn make(
         None => compared.values().map(|table| table.snapshots).sum(),
     };
     context.progress.tables.extend(reached(&pairs, &compared));
-    for table in compared.values_mut() {
-        findings.entries.append(&mut table.entries);
-        findings.warnings.extend(table.warning.take());
-    }
+    hand_over(&mut compared, &mut findings);
     if with_schema {
         schema::objects(&pairs, &selection, config, &mut sides, &mut findings)?;
     }
@@ -194,6 +191,14 @@ pub(super) fn make(
         one_snapshot,
         seconds: started.elapsed().as_secs_f64(),
     })
+}
+
+/// Moves what the comparison of each table found to where the plan is put together.
+fn hand_over(compared: &mut BTreeMap<ObjectName, Compared>, findings: &mut Findings) {
+    for table in compared.values_mut() {
+        findings.entries.append(&mut table.entries);
+        findings.warnings.extend(table.warning.take());
+    }
 }
 
 /// Opens the snapshot that all rows are read under; returns what the user should know of it.
