@@ -4,6 +4,11 @@
 //! `DRIFTWARDEN_REVERT_ROUNDS` and `DRIFTWARDEN_REVERT_SEED` widen the search of random databases, and
 //! `DRIFTWARDEN_KILL_STRIDE` (1: at every step) that of the kills.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "the figures are what a long run is started for"
+)]
+
 use super::{approved, each, local_value};
 use crate::rows::random as random_rows;
 use crate::sandbox::Vendor;
@@ -214,7 +219,6 @@ fn killed_at_any_step_an_apply_and_a_revert_end_where_they_would_have_ended() {
             step += stride;
         }
         assert!(kills > 2, "killed only {kills} times");
-        #[allow(clippy::print_stdout, reason = "what a long run is started for")]
         println!("{}: {kills} kills", case.vendor());
     });
 }
@@ -478,7 +482,6 @@ fn random_databases_come_back_byte_for_byte() {
             whole += u64::from(back);
         }
     }
-    #[allow(clippy::print_stdout, reason = "what a long run is started for")]
     println!("{rounds} rounds on each vendor, {whole} of both back whole, {kills} kills");
     assert!(
         whole >= rounds,
