@@ -161,7 +161,9 @@ fn batch(
         change(run, entry, target, rows, &mut attempt)
     })
     .with_context(|| format!("rows of {}", entry.id))?;
-    run.stand = attempt.changed;
+    if !run.shared {
+        run.stand = attempt.changed;
+    }
     *progress = attempt;
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::compare::{self, RowKey, Shape, TableTask};
 use crate::connect::{LocalSession, Reader as _};
 use crate::plan::{Entry, Kind, Plan, Risk};
 use crate::read::encode::{self, Encoding};
-use crate::schema::{Column, ObjectName, Table, parse};
+use crate::schema::{Column, ObjectName, Table, parse, print};
 use crate::sql::{Expr, Select};
 use crate::value::Value;
 use anyhow::{Context as _, Result};
@@ -212,11 +212,22 @@ fn rows(
     put(&mut rows)
 }
 
+/// Whether a table is saved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Saving {
+    /// Not yet.
+    No,
+    /// As it was before the plan's first change.
+    Yes,
+    /// By an apply that ended: anew where the table has been led back to this fingerprint since, else as it was then.
+    Ended(String),
+}
+
 /// Tables that are saved whole before the plan's first change to them.
 #[derive(Debug, Default)]
 pub(super) struct Wholes {
-    /// Whether each is saved.
-    saved: BTreeMap<ObjectName, bool>,
+    /// Which of them are saved.
+    saved: BTreeMap<ObjectName, Saving>,
     /// Those that this run changes.
     touched: BTreeSet<ObjectName>,
 }
@@ -244,7 +255,10 @@ impl Wholes {
                 let Some(entry) = entries.first() else {
                     continue;
                 };
-                wholes.insert(super::table::object_of(entry)?, saved(table, records));
+                wholes.insert(
+                    super::table::object_of(entry)?,
+                    saving(table, &entries, records)?,
+                );
             }
         }
         Ok(Self {
@@ -267,12 +281,17 @@ impl Wholes {
             return Ok(());
         };
         self.touched.insert(name.clone());
-        if *saved {
+        if *saved == Saving::Yes {
             return Ok(());
         }
         let Some(now) = super::table::model_of(local, name)? else {
             return Ok(());
         };
+        if let Saving::Ended(original) = saved
+            && *original != print::fingerprint(&now)
+        {
+            return Ok(());
+        }
         let all: Vec<&Column> = written(&now).collect();
         journal.note(&Record::Whole {
             table: name.to_string(),
@@ -288,7 +307,7 @@ impl Wholes {
         journal.append(&Record::WholeEnd {
             table: name.to_string(),
         })?;
-        self.saved.insert(name.clone(), true);
+        self.saved.insert(name.clone(), Saving::Yes);
         Ok(())
     }
 
@@ -338,13 +357,26 @@ pub(super) fn state_of(local: &mut LocalSession, name: &ObjectName) -> Result<Op
     Ok(Some(texts.join(" ")))
 }
 
-/// Whether a table is in the record whole, by an apply that did not end: of one that ended, and was reverted since, a
-/// new one saves it anew.
-fn saved(table: &str, records: &[Record]) -> bool {
+/// Whether a table is in the record whole. An apply that is run again after it ended must not take what it left for what
+/// was there before: only a schema that was changed and is the first one again shows that it was led back.
+fn saving(table: &str, entries: &[&Entry], records: &[Record]) -> Result<Saving> {
     let last = |test: &dyn Fn(&Record) -> bool| records.iter().rposition(test);
     let whole =
         last(&|record| matches!(record, Record::WholeEnd { table: whole } if whole == table));
-    whole.is_some() && whole > last(&|record| matches!(record, Record::End))
+    if whole.is_none() {
+        return Ok(Saving::No);
+    }
+    let first = entries.iter().find(|entry| entry.kind == Kind::AlterTable);
+    let altered = last(
+        &|record| matches!(record, Record::Object { entry, .. } if entries.iter().any(|own| own.id == *entry)),
+    );
+    let ended = last(&|record| matches!(record, Record::End));
+    match first.and_then(|entry| entry.before.as_deref()) {
+        Some(original) if altered > whole && ended > whole => {
+            Ok(Saving::Ended(print::fingerprint(&parse::table(original)?)))
+        }
+        _ => Ok(Saving::Yes),
+    }
 }
 
 /// Whether rows of a table cannot be told by one key before, during and after a plan's changes although values go.
@@ -386,8 +418,11 @@ fn needs_whole(entries: &[&Entry]) -> Result<bool> {
             .as_ref()
             .is_some_and(|shape| !shape.key.is_empty() && Some(&shape.key) != key.as_ref())
     };
+    // Equal rows are counted over the columns of both tables: with another number of columns, different rows are alike.
+    let other_columns = written(&original).count() != written(&end).count()
+        || written(&original).any(|column| end.column(&column.name).is_none());
     Ok(
-        losing > 0 && key.is_none()
+        (losing > 0 || !rows.is_empty() && other_columns) && key.is_none()
             || losing > 1
             || loses_before_rows
             || rows.iter().any(other_key),

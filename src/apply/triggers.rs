@@ -45,10 +45,11 @@ fn take_down(
     if !local.again(step, |local| any(local, &names, tables))? {
         return Ok(());
     }
-    for (database, trigger) in local
+    let triggers = local
         .again(step, |local| listed(local, &names, tables))
-        .context(step)?
-    {
+        .context(step)?;
+    // The last first: put back in their order after a kill in between, they come behind those that are still up.
+    for (database, trigger) in triggers.into_iter().rev() {
         journal.append(&Record::TriggerDown {
             database: database.clone(),
             trigger: Box::new(trigger.clone()),
@@ -141,7 +142,7 @@ impl Down {
     /// When the record cannot be written, or the connection broke.
     pub(super) fn up(self, local: &mut LocalSession, journal: &mut Journal) -> Result<Vec<String>> {
         let mut lost = Vec::new();
-        for (database, trigger) in self.0 {
+        for (database, trigger) in self.0.into_iter().rev() {
             match put_back(local, &database, &trigger) {
                 Ok(()) => journal.append(&Record::TriggerUp {
                     database,
@@ -235,6 +236,7 @@ fn taken_down(records: &[Record]) -> Vec<(String, Object)> {
             _ => {}
         }
     }
+    open.sort_by_key(|(_, trigger)| trigger.order);
     open
 }
 

@@ -237,7 +237,9 @@ fn batch(
         write::write(run, entry, target, &todo, &mut attempt, &mut collided)
     })
     .with_context(|| describe(entry, rows))?;
-    run.stand = attempt.changed;
+    if !run.shared {
+        run.stand = attempt.changed;
+    }
     *progress = attempt;
     swaps.append(&mut collided);
     Ok(())

@@ -122,7 +122,8 @@ fn common(
         } else {
             Encoding::Bytes
         }
-    } else if both(&|class| matches!(class, Class::Geometry | Class::Blob)) {
+    } else if local_class == Class::Geometry || remote_class == Class::Geometry {
+        // As bytes, whatever the other is: MariaDB has no text for a geometry.
         Encoding::Lob
     } else if both(&|class| text(class) || class == Class::Json) {
         Encoding::LobUtf8
