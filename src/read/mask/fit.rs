@@ -248,8 +248,16 @@ pub(super) fn constant(
             _ => false,
         },
     };
-    let constant = encode::constant_of(column, &given).filter(|_| fits);
-    constant.ok_or_else(misfit)
+    // In a character set that we do not spell ourselves the server does.
+    let by_server = || {
+        let text = given.trim_end_matches(' ');
+        column
+            .data_type
+            .has_charset()
+            .then(|| in_charset(column, Expr::text(text)))
+    };
+    let constant = encode::constant_of(column, &given).or_else(by_server);
+    constant.filter(|_| fits).ok_or_else(misfit)
 }
 
 fn is_within(length: Option<u32>, found: usize) -> bool {
