@@ -12,7 +12,7 @@ help:
 	  'make static         a binary that needs no library, for any Linux of this processor' \
 	  'make soak           random drift and faults for MINUTES (default 5)' \
 	  'make fuzz           mutated inputs for every reader, SECONDS_EACH (default 60)' \
-	  'make demo           plan, approve and apply on a believable shop' \
+	  'make demo           plan, approve and apply on a believable shop; DEMO_VENDOR=mariadb on MariaDB' \
 	  'make bench          against its peers; BENCH_SCALE=0.05 for a quick look (scripts/bench)' \
 	  'make clean-sandbox  removes the cached servers'
 

@@ -1,6 +1,8 @@
 -- About 200,000 rows, the same on every run.
-SET SESSION cte_max_recursion_depth = 100000;
-CREATE TEMPORARY TABLE n (i INT PRIMARY KEY) WITH RECURSIVE c (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 50000) SELECT i FROM c;
+CREATE TEMPORARY TABLE n (i INT PRIMARY KEY)
+  WITH d AS (SELECT 0 AS i UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7
+    UNION ALL SELECT 8 UNION ALL SELECT 9)
+  SELECT 1 + a.i + 10 * b.i + 100 * c.i + 1000 * e.i + 10000 * f.i AS i FROM d a, d b, d c, d e, d f WHERE f.i < 5;
 
 INSERT INTO countries VALUES ('AT', 'Austria'), ('CH', 'Switzerland'), ('DE', 'Germany'), ('FR', 'France'), ('IT', 'Italy'), ('PL', 'Poland');
 INSERT INTO customers (id, email, name, country, born, newsletter, preferences, created_at)

@@ -7,7 +7,7 @@ CREATE PROCEDURE cleanup_experiment () SELECT 'to be removed';
 
 ALTER TABLE customers DROP COLUMN preferences, ADD COLUMN fax VARCHAR(30) NULL, MODIFY name VARCHAR(60) NOT NULL;
 ALTER TABLE orders DROP COLUMN currency, DROP KEY ordered_at;
-ALTER TABLE products DROP CHECK price_positive, MODIFY price DECIMAL(8,2) NOT NULL;
+ALTER TABLE products DROP CONSTRAINT price_positive, MODIFY price DECIMAL(8,2) NOT NULL;
 DROP TABLE coupons;
 CREATE TABLE import_2024 (id INT PRIMARY KEY, line TEXT);
 INSERT INTO import_2024 VALUES (1, 'left over'), (2, 'left over');

@@ -1,21 +1,27 @@
 #!/bin/bash
 # demo.sh: a shop with 200,000 rows on a production server, an older copy of it on a local one; plan, show, approve, apply, plan.
 #
-# Starts servers of its own (tests/sandbox/run.sh) and ends them. DRIFTWARDEN_BIN names a binary to use instead of building one.
+# Starts servers of its own (tests/sandbox/run.sh) and ends them. DEMO_VENDOR=mariadb has it on MariaDB instead of MySQL;
+# DRIFTWARDEN_BIN names a binary to use instead of building one.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+vendor=${DEMO_VENDOR:-mysql}
+case $vendor in
+    mysql | mariadb) ;;
+    *) echo "demo: DEMO_VENDOR is mysql or mariadb, not $vendor" >&2; exit 1 ;;
+esac
 if [ -z "${DRIFTWARDEN_SANDBOX:-}" ]; then
     if [ -z "${DRIFTWARDEN_BIN:-}" ]; then
         cargo build --release
         DRIFTWARDEN_BIN=$PWD/target/release/driftwarden
     fi
     export DRIFTWARDEN_BIN
-    exec tests/sandbox/run.sh mysql -- scripts/demo.sh
+    exec tests/sandbox/run.sh "$vendor" -- scripts/demo.sh
 fi
 
 # shellcheck source=/dev/null
-. "$DRIFTWARDEN_SANDBOX/mysql.env"
+. "$DRIFTWARDEN_SANDBOX/$vendor.env"
 export DRIFTWARDEN_REMOTE_PASSWORD=$REMOTE_PASSWORD DRIFTWARDEN_LOCAL_PASSWORD=$LOCAL_PASSWORD
 demo=$PWD/demo
 output=$demo/output
