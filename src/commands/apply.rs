@@ -401,11 +401,14 @@ fn print_summary(
     let waiting = plan.entries.len() - outcome.reports.len().min(plan.entries.len());
     if waiting > 0 && !outcome.interrupted {
         let were = if waiting == 1 {
-            "entry of the plan was"
+            "change was"
         } else {
-            "entries of the plan were"
+            "changes were"
         };
-        writeln!(context.out, "{waiting} {were} not approved, or denied.")?;
+        writeln!(
+            context.out,
+            "{waiting} {were} left out: denied, or not decided."
+        )?;
     }
     let heading = if outcome.interrupted {
         "Apply interrupted!"

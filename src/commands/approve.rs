@@ -5,6 +5,7 @@ use crate::cli::{ApproveArgs, DenyArgs};
 use crate::plan::{Decision, Entry, Plan, digest, file};
 use crate::review::{Decided, Reviewer, Selector, decide, from_file, waiting};
 use anyhow::Result;
+use nix::unistd::{Uid, User};
 use std::path::Path;
 
 /// Approves.
@@ -48,11 +49,18 @@ pub fn reviewer(by: Option<&str>, note: Option<&str>) -> Reviewer {
             .iter()
             .find_map(|name| std::env::var(name).ok())
             .filter(|name| !name.is_empty())
+            .or_else(account)
     };
     Reviewer {
         by: by.map(str::to_owned).or_else(user),
         note: note.map(str::to_owned),
     }
+}
+
+/// Returns the name of the account that runs this, for where no variable tells (a container, a timer).
+fn account() -> Option<String> {
+    let user = User::from_uid(Uid::current()).ok().flatten();
+    user.map(|user| user.name).filter(|name| !name.is_empty())
 }
 
 enum What<'a> {

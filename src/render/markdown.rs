@@ -15,6 +15,10 @@ const LONGEST: usize = 65_536 - 1_200;
 /// The characters after which the table at the top takes no more entries: the details must have room as well.
 const TABLE: usize = 30_000;
 
+/// The longest text in a cell of the table, and in a list, in characters.
+const CELL: usize = 120;
+const SENTENCE: usize = 400;
+
 /// The characters after which nothing more is listed that was not compared.
 const LISTS: usize = 45_000;
 
@@ -116,7 +120,9 @@ fn table(entries: &[&Entry], page: &mut String) {
         listed += 1;
         let risk = match entry.risk {
             Risk::Safe => "safe".to_owned(),
-            Risk::Destructive => format!("**destructive**: {}", cut(&entry.reasons.join("; "))),
+            Risk::Destructive => {
+                format!("**destructive**: {}", cut(&entry.reasons.join("; "), CELL))
+            }
         };
         let _ = writeln!(
             page,
@@ -138,35 +144,35 @@ fn table(entries: &[&Entry], page: &mut String) {
     page.push('\n');
 }
 
-/// Returns text as prose, cut where it is too long for a table's cell.
-fn cut(text: &str) -> String {
-    let short: String = text.chars().take(120).collect();
+/// Returns text as prose, cut where it is too long.
+fn cut(text: &str, longest: usize) -> String {
+    let short: String = text.chars().take(longest).collect();
     let more = if short.len() < text.len() { "…" } else { "" };
     format!("{}{more}", markdown(&short))
 }
 
 fn not_compared(view: &View<'_>, page: &mut String) {
     let plan = view.plan;
-    let partly = plan
-        .tables
-        .iter()
-        .filter(|table| matches!(table.strategy, Strategy::Skipped | Strategy::Incremental));
-    let tables = partly.map(|table| {
-        let how = words::strategy(table.strategy);
+    let partly = [Strategy::Skipped, Strategy::Incremental].map(|strategy| {
+        let how = words::strategy(strategy);
+        let groups = words::by_reason(plan, strategy).into_iter();
+        groups.map(move |(tables, reason)| {
+            let names: Vec<String> = tables.iter().map(|name| code(name)).collect();
+            format!("- {} ({how}): {}", names.join(", "), cut(&reason, SENTENCE))
+        })
+    });
+    let tables = partly.into_iter().flatten();
+    let unsupported = plan.unsupported.iter().map(|it| {
         format!(
-            "- {} ({how}): {}",
-            code(&table.table),
-            cut(&table.exactness)
+            "- {} (unsupported): {}",
+            code(&it.object),
+            cut(&it.reason, SENTENCE)
         )
     });
-    let unsupported = plan
-        .unsupported
-        .iter()
-        .map(|it| format!("- {} (unsupported): {}", code(&it.object), cut(&it.reason)));
     let warnings = plan
         .warnings
         .iter()
-        .map(|warning| format!("- **Warning**: {}", cut(warning)));
+        .map(|warning| format!("- **Warning**: {}", cut(warning, SENTENCE)));
     let mut left = 0;
     for line in warnings.chain(unsupported).chain(tables) {
         if left > 0 || page.chars().count() + line.chars().count() > LISTS {
@@ -189,11 +195,16 @@ fn details(view: &View<'_>, entry: &Entry) -> Result<String> {
     let mut shown = Vec::new();
     text::entry(view, entry, &mut shown)?;
     let shown = String::from_utf8_lossy(&shown).into_owned();
-    // The heading's line says again what the summary says; the rest is indented for a terminal.
+    // The heading's line says again what the summary says; the rest is indented for a terminal. What a diff's colours are for
+    // stands at the start of its line.
+    let deepest = if entry.kind.is_rows() { 6 } else { 8 };
     let body: Vec<&str> = shown
         .lines()
         .skip(1)
-        .map(|line| line.strip_prefix("      ").unwrap_or(line))
+        .map(|line| {
+            let indent = line.len() - line.trim_start_matches(' ').len();
+            line.get(indent.min(deepest)..).unwrap_or(line)
+        })
         .collect();
     Ok(format!(
         "\n<details><summary><code>{}</code> {}</summary>\n\n{}\n</details>\n",
@@ -238,9 +249,9 @@ mod tests {
         ```diff
         ! drops column `legacy`
         - DROP COLUMN `legacy`
-              `id` int NOT NULL
-          +   `phone` varchar(32)
-            )
+            `id` int NOT NULL
+        +   `phone` varchar(32)
+          )
         ```
 
         </details>
@@ -249,9 +260,9 @@ mod tests {
 
         ```diff
         + ADD COLUMN `phone` varchar(32) DEFAULT NULL
-              `id` int NOT NULL
-          +   `phone` varchar(32)
-            )
+            `id` int NOT NULL
+        +   `phone` varchar(32)
+          )
         ```
 
         </details>

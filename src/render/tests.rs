@@ -47,7 +47,7 @@ fn a_plan_reads_like_terraforms() {
               )
 
     Rows not compared:
-      shop.logs: rows not compared: no usable updated_at; --full-diff shop.logs includes it
+      shop.logs: no usable updated_at; --full-diff shop.logs includes it
 
     Unsupported, left as it is:
       shop.weird: engine CSV
@@ -84,7 +84,7 @@ fn no_changes_says_in_what() {
       from MySQL 9.7.4 through prod-bastion to local MySQL 9.7.4: shop
 
     Rows not compared:
-      shop.logs: rows not compared: no usable updated_at; --full-diff shop.logs includes it
+      shop.logs: no usable updated_at; --full-diff shop.logs includes it
 
     Unsupported, left as it is:
       shop.weird: engine CSV
@@ -96,6 +96,34 @@ fn no_changes_says_in_what() {
         .retain(|table| table.strategy != Strategy::Skipped);
     plan.scope.data = false;
     assert!(text(&View::new(&plan, None)).ends_with("No changes. Compared: schema of 1 table.\n"));
+}
+
+#[test]
+fn tables_left_out_for_the_same_reason_stand_together() {
+    let mut plan = plan();
+    for (table, reason) in [
+        (
+            "shop.a",
+            "rows not compared: no key; --full-diff shop.a includes it",
+        ),
+        (
+            "shop.b",
+            "rows not compared: no key; --full-diff shop.b includes it",
+        ),
+    ] {
+        plan.tables.push(crate::plan::TablePlan {
+            table: table.into(),
+            exactness: reason.into(),
+            strategy: Strategy::Skipped,
+            ..plan.tables.last().unwrap().clone()
+        });
+    }
+    let text = text(&View::new(&plan, None));
+    let (_, list) = text.split_once("Rows not compared:\n").unwrap();
+    insta::assert_snapshot!(list.lines().take(2).map(str::trim).collect::<Vec<_>>().join("\n"), @r"
+    shop.logs: no usable updated_at; --full-diff shop.logs includes it
+    shop.a, shop.b: no key; --full-diff TABLE includes it
+    ");
 }
 
 #[test]

@@ -306,17 +306,17 @@ fn left_out(view: &View<'_>, text: &mut String) {
         (Strategy::Skipped, "Rows not compared"),
         (Strategy::Incremental, "Compared incrementally"),
     ] {
-        let tables: Vec<_> = plan
-            .tables
-            .iter()
-            .filter(|it| it.strategy == strategy)
-            .collect();
-        if tables.is_empty() {
+        let groups = words::by_reason(plan, strategy);
+        if groups.is_empty() {
             continue;
         }
         let _ = writeln!(text, "\n{}", paint.bold(&format!("{title}:")));
-        for table in tables {
-            let _ = writeln!(text, "  {}: {}", line(&table.table), line(&table.exactness));
+        for (tables, reason) in groups {
+            // The title says it once for all.
+            let reason = reason
+                .strip_prefix("rows not compared: ")
+                .unwrap_or(&reason);
+            let _ = writeln!(text, "  {}: {}", line(&tables.join(", ")), line(reason));
         }
     }
     if !plan.unsupported.is_empty() {

@@ -1,7 +1,7 @@
 //! Words and marks that the views share.
 
 use crate::plan::order::{Change, change};
-use crate::plan::{Decision, Entry, Kind, Phase, Plan, Risk, Strategy};
+use crate::plan::{Decision, Entry, Kind, Phase, Plan, Risk, Strategy, TablePlan};
 
 /// Returns the mark of an entry: `+`, `~` or `-`.
 pub(super) fn mark(entry: &Entry) -> char {
@@ -147,6 +147,39 @@ pub(super) fn strategy(strategy: Strategy) -> &'static str {
         Strategy::Schema => "schema only",
         Strategy::Revert => "undone",
     }
+}
+
+/// Returns how a table was compared: the strategy in front where the words behind do not say it themselves.
+pub(super) fn how(table: &TablePlan) -> String {
+    let said = ["exact", "rows not compared"];
+    if said.iter().any(|start| table.exactness.starts_with(start)) {
+        return table.exactness.clone();
+    }
+    format!("{}: {}", strategy(table.strategy), table.exactness)
+}
+
+/// Returns the tables that were compared in a way, those for the same reason together: their names and the reason.
+pub(super) fn by_reason(plan: &Plan, strategy: Strategy) -> Vec<(Vec<&str>, String)> {
+    let mut groups: Vec<(Vec<&TablePlan>, String)> = Vec::new();
+    for table in plan.tables.iter().filter(|it| it.strategy == strategy) {
+        let own = format!("--full-diff {}", table.table);
+        let reason = table.exactness.replace(&own, "--full-diff TABLE");
+        match groups.iter_mut().find(|(_, other)| *other == reason) {
+            Some((tables, _)) => tables.push(table),
+            None => groups.push((vec![table], reason)),
+        }
+    }
+    groups
+        .into_iter()
+        .map(|(tables, reason)| {
+            let names = tables.iter().map(|it| it.table.as_str()).collect();
+            let reason = match tables.as_slice() {
+                [one] => one.exactness.clone(),
+                _ => reason,
+            };
+            (names, reason)
+        })
+        .collect()
 }
 
 /// Returns `1 row`, `2 rows`, `120,000 rows`.

@@ -5,6 +5,7 @@
 use super::{Reviewer, Selector, decide, waiting};
 use crate::plan::{Decision, Entry, Plan, PlanRow, Risk, file};
 use anyhow::Result;
+use std::collections::BTreeSet;
 use std::path::Path;
 use time::OffsetDateTime;
 
@@ -82,7 +83,15 @@ pub fn interactive(
 ) -> Result<ReviewOutcome> {
     let all_decided = plan.count_decided(Decision::Pending) == 0;
     let mut walk = Walk::default();
-    while let Some(entry) = plan.entries.get(walk.place) {
+    loop {
+        let Some(entry) = plan.entries.get(walk.place) else {
+            // Whoever jumped ahead is led back to what was not asked about yet.
+            match walk.unasked(plan) {
+                Some(place) => walk.place = place,
+                None => return Ok(ReviewOutcome::Finished),
+            }
+            continue;
+        };
         // Steps back, jumps and searches come to decided changes by name; the walk forward does not.
         if entry.decision != Decision::Pending && !all_decided && !walk.came_here {
             walk.place += 1;
@@ -101,7 +110,6 @@ pub fn interactive(
             Step::Quit => return Ok(ReviewOutcome::Quit),
         }
     }
-    Ok(ReviewOutcome::Finished)
 }
 
 enum Step {
@@ -120,6 +128,8 @@ struct Walk {
     whole: bool,
     /// What was searched for last.
     search: String,
+    /// The places that were passed on purpose, undecided.
+    passed: BTreeSet<usize>,
 }
 
 impl Walk {
@@ -127,6 +137,16 @@ impl Walk {
         self.place = place;
         self.came_here = true;
         Step::Stay
+    }
+
+    /// Returns the first undecided place that nobody was asked about.
+    fn unasked(&self, plan: &Plan) -> Option<usize> {
+        let mut entries = plan.entries.iter().enumerate();
+        entries
+            .find(|(place, entry)| {
+                entry.decision == Decision::Pending && !self.passed.contains(place)
+            })
+            .map(|(place, _)| place)
     }
 
     /// Asks about the change at this place.
@@ -156,8 +176,11 @@ impl Walk {
                 say_what_it_waits_for(plan, &id, prompt)?;
             }
             "n" => drop(decide(plan, &selector, Decision::Deny)?),
-            "u" => drop(decide(plan, &selector, Decision::Pending)?),
-            "s" => {}
+            "u" => {
+                drop(decide(plan, &selector, Decision::Pending)?);
+                self.passed.insert(place);
+            }
+            "s" => drop(self.passed.insert(place)),
             "a" => approve_several(plan, &of_table(plan), prompt)?,
             "d" => {
                 let denied = decide(plan, &of_table(plan), Decision::Deny)?;
@@ -177,6 +200,7 @@ impl Walk {
                 if !one_by_one(plan, place, prompt)? {
                     return Ok(self.go(place));
                 }
+                self.passed.insert(place);
             }
             "v" => {
                 self.whole = true;
@@ -365,7 +389,30 @@ fn one_by_one(plan: &mut Plan, place: usize, prompt: &mut dyn Prompt) -> Result<
         ))?;
         return Ok(false);
     }
+    if let Some(entry) = plan.entries.get_mut(place) {
+        settle(entry);
+    }
     Ok(true)
+}
+
+/// Gives a change whose rows are all decided the decision that they come to, so that it is not asked about again.
+fn settle(entry: &mut Entry) {
+    let own: Option<Vec<Decision>> = match &entry.payload {
+        None => entry.rows.iter().map(|row| row.decision).collect(),
+        Some(_) => Some(entry.row_decisions.values().copied().collect())
+            .filter(|own: &Vec<_>| Some(own.len() as u64) == entry.count),
+    };
+    let Some(own) = own.filter(|own| !own.contains(&Decision::Pending)) else {
+        return;
+    };
+    if own.contains(&Decision::Approve) {
+        // What needs an approval of its own got one row by row; the word for the whole is the reviewer's.
+        if !entry.needs_own_approval {
+            entry.decision = Decision::Approve;
+        }
+    } else if !own.is_empty() {
+        entry.decision = Decision::Deny;
+    }
 }
 
 #[cfg(test)]

@@ -211,12 +211,13 @@ fn snapshot(session: &mut RemoteSession) -> Result<Check> {
         .pop()
         .unwrap_or_default();
     session.end_snapshot()?;
+    let running = match text(&row, 1).as_str() {
+        "1" => "1 thread is".to_owned(),
+        several => format!("{several} threads are"),
+    };
     Ok(Check::ok(
         "snapshot",
-        format!(
-            "read-only and consistent; {} threads are running there",
-            text(&row, 1)
-        ),
+        format!("read-only and consistent; {running} running there"),
     ))
 }
 

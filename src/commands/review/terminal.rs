@@ -61,6 +61,19 @@ impl<'a> Terminal<'a> {
     }
 }
 
+/// Returns a question that fits a narrow terminal: of the answers, only their keys.
+fn short(question: &str, width: usize) -> String {
+    if question.chars().count() + 2 < width {
+        return question.to_owned();
+    }
+    let mut parts = question.split('[');
+    let before = parts.next().unwrap_or_default().trim_end();
+    let keys: Vec<&str> = parts
+        .filter_map(|part| part.split_once(']').map(|(key, _)| key))
+        .collect();
+    format!("{before} [{}]", keys.join(" "))
+}
+
 impl Prompt for Terminal<'_> {
     fn show(
         &mut self,
@@ -88,7 +101,7 @@ impl Prompt for Terminal<'_> {
             .iter()
             .find(|it| entry.kind.is_rows() && it.table == entry.object)
         {
-            let how = format!("  compared: {}", line(&table.exactness));
+            let how = format!("  {}", line(&table.exactness));
             writeln!(shown, "{}", paint.dim(&how))?;
         }
         text::entry(&self.view(plan, whole), entry, &mut shown)?;
@@ -120,7 +133,9 @@ impl Prompt for Terminal<'_> {
     }
 
     fn key(&mut self, question: &str) -> Result<Option<String>> {
-        let question = Paint(self.color).bold(question);
+        let (_, width) = self.term.size();
+        let asked = short(question, usize::from(width));
+        let question = Paint(self.color).bold(&asked);
         write!(self.out, "{question} ")?;
         self.out.flush()?;
         if std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
@@ -161,5 +176,18 @@ impl Prompt for Terminal<'_> {
         write!(self.out, "{question} ")?;
         self.out.flush()?;
         Self::read_line()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short;
+
+    #[test]
+    fn a_question_fits_the_terminal() {
+        let question = "Approve? [y]es, all sa[f]e, [/] search, [?]";
+        assert_eq!(short(question, 80), question);
+        assert_eq!(short(question, 40), "Approve? [y f / ?]");
+        assert_eq!(short("Row 1 of 4 [y n]", 10), "Row 1 of 4 [y n]");
     }
 }

@@ -152,8 +152,9 @@ fn alter(
 fn drop_table(name: &ObjectName, local: &Table, estimated_rows: u64) -> Entry {
     let mut entry = Entry::new(table_id(name, "drop"), Kind::DropTable, name.to_string());
     entry.risk = Risk::Destructive;
+    let plural = if estimated_rows == 1 { "" } else { "s" };
     entry.reasons = vec![format!(
-        "drops table `{}` with about {estimated_rows} rows",
+        "drops table `{}` with about {estimated_rows} row{plural}",
         name.name
     )];
     entry.sql = vec![print::drop_table(&name.database, &name.name)];

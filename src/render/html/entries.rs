@@ -20,11 +20,7 @@ pub(super) fn entries(view: &View<'_>, page: &mut String) {
     for object in objects {
         let table = view.plan.tables.iter().find(|it| it.table == object);
         let how = table.map_or(String::new(), |table| {
-            format!(
-                " <span class=\"dim\">{}: {}</span>",
-                words::strategy(table.strategy),
-                html(&table.exactness)
-            )
+            format!(" <span class=\"dim\">{}</span>", html(&words::how(table)))
         });
         let _ = writeln!(
             page,

@@ -153,10 +153,9 @@ fn not_compared(view: &View<'_>, page: &mut String) {
     for table in tables {
         let _ = writeln!(
             page,
-            "<li><b>{}</b> {}: {}</li>",
+            "<li><b>{}</b> {}</li>",
             html(&table.table),
-            words::strategy(table.strategy),
-            html(&table.exactness)
+            html(&words::how(table))
         );
     }
     page.push_str("</ul>\n</details>\n");

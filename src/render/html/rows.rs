@@ -44,7 +44,15 @@ pub(super) fn rows(view: &View<'_>, entry: &Entry, page: &mut String) {
 
 fn table(view: &View<'_>, entry: &Entry, rows: &[PlanRow], page: &mut String) {
     let Some(first) = rows.first() else { return };
-    page.push_str("<div class=\"scroll\"><table class=\"rows\">\n<thead><tr><th></th><th>#</th>");
+    let class = if entry.kind == Kind::UpdateRows {
+        "rows updates"
+    } else {
+        "rows"
+    };
+    let _ = write!(
+        page,
+        "<div class=\"scroll\"><table class=\"{class}\">\n<thead><tr><th></th><th>#</th>"
+    );
     let has_copies = rows.iter().any(|row| row.copies.is_some());
     if entry.kind == Kind::UpdateRows {
         page.push_str("<th>key</th><th>column</th><th>before</th><th>after</th>");
@@ -99,7 +107,7 @@ fn update(view: &View<'_>, row: &PlanRow, page: &mut String) {
     start(row, span, page);
     let _ = write!(
         page,
-        "<td rowspan=\"{span}\">{}</td>",
+        "<td class=\"key\" rowspan=\"{span}\">{}</td>",
         html(&key.join(", "))
     );
     for (position, (name, (before, after))) in row.change.iter().enumerate() {
@@ -109,7 +117,7 @@ fn update(view: &View<'_>, row: &PlanRow, page: &mut String) {
         }
         let _ = write!(
             page,
-            "<td>{}</td><td class=\"destroy\">{}</td><td class=\"add\">{}</td></tr>",
+            "<td class=\"column\">{}</td><td class=\"destroy\">{}</td><td class=\"add\">{}</td></tr>",
             html(name),
             marked(&before),
             marked(&after)

@@ -119,6 +119,7 @@ fn safe_ones_go_through_and_the_risky_one_is_asked_about() {
 fn rows_are_decided_one_by_one() {
     let (plan, _, said) = run_on(plan(), &["s", "o", "y", "n", "q"]);
     assert_eq!(rows(&plan), [Some(Approve), Some(Deny)]);
+    assert_eq!(decisions(&plan)[1], Approve, "nothing of it is undecided");
     assert!(said.contains(&"shop.users.update#2".to_owned()));
 }
 
@@ -138,7 +139,7 @@ fn back_search_and_jump_come_to_other_changes() {
     assert_eq!(decisions(&decided), [Deny, Pending, Pending, Approve]);
     let (decided, _, said) = run_on(plan(), &["/", "DROP COLUMN", "n", "q"]);
     assert_eq!(decisions(&decided)[3], Deny);
-    assert_eq!(said.len(), 2);
+    assert_eq!(said[1], "[4/4] shop.users.contract");
     let (decided, _, said) = run_on(
         plan(),
         &[
@@ -160,6 +161,32 @@ fn back_search_and_jump_come_to_other_changes() {
     assert!(
         said.iter()
             .any(|it| it.contains("did you mean shop.users.update"))
+    );
+}
+
+#[test]
+fn a_change_whose_rows_are_all_denied_is_denied() {
+    let (plan, ..) = run_on(plan(), &["s", "o", "n", "n", "q"]);
+    assert_eq!(decisions(&plan)[1], Deny);
+    let (plan, ..) = run_on(crate::plan::example::plan(), &["s", "o", "n", "s", "q"]);
+    assert_eq!(decisions(&plan)[1], Pending);
+}
+
+#[test]
+fn whoever_jumps_ahead_is_led_back_to_what_was_not_asked_about() {
+    let (plan, outcome, said) = run_on(plan(), &["s", "g", "4", "n", "y", "y"]);
+    assert_eq!(decisions(&plan), [Pending, Approve, Approve, Deny]);
+    assert_eq!(outcome, ReviewOutcome::Finished);
+    assert_eq!(
+        said,
+        [
+            "[1/4] shop.users.expand",
+            "[2/4] shop.users.update",
+            "[4/4] shop.users.contract",
+            "[2/4] shop.users.update",
+            "note: it depends on shop.users.expand, which is still pending",
+            "[3/4] shop.users.insert",
+        ]
     );
 }
 
