@@ -1,11 +1,12 @@
 # Everything a developer runs. `make` alone lists it.
 
-.PHONY: help build check test soak fuzz schemas picture assets deb static demo bench clean-sandbox install
+.PHONY: help build check test faults soak fuzz schemas picture assets deb static demo bench clean-sandbox install
 
 help:
 	@printf '%s\n' 'make build          the release binary' \
 	  'make check          formatting, lints, documentation' \
 	  'make test           every test, on real servers' \
+	  'make faults         the fault suite with every packet struck, not only each kind of step' \
 	  'make schemas        writes the JSON schemas of config and plan, made from the types' \
 	  'make picture        the picture in the README, from a real run' \
 	  'make deb            a Debian package, in target/debian/' \
@@ -29,6 +30,10 @@ check:
 
 test: install
 	tests/sandbox/run.sh
+
+# Every packet of a plan and an apply struck once; `make test` strikes each kind of step once.
+faults: install
+	DRIFTWARDEN_FAULTS=all tests/sandbox/run.sh -- cargo test --test integration faults::
 
 schemas:
 	DRIFTWARDEN_WRITE_SCHEMAS=1 cargo test --lib the_schema_files_are_what_the_types_say

@@ -1,12 +1,14 @@
 //! Faults while applying: local ends as it does without a fault, at once or when the same apply is run again.
 
 use super::proxy::{What, When};
-use super::{At, LOCAL, Steps, case, direct, faulty, nothing_left, run};
+use super::{At, LOCAL, Steps, case, direct, every_second, faulty, nothing_left, run};
 use crate::sandbox::Vendor;
 use crate::sandbox::case::{Case, quoted};
 use crate::sandbox::server::Side;
 
-/// Each step of an apply on local, by a piece of its statement.
+/// Each step of an apply on local, by a piece of its statement: lock, fingerprints, a new table, a trigger taken down, rows
+/// found, deleted, changed and filled in, commit, the trigger put back, a table's last change, a view, the note of how
+/// far it came. Every second one strikes on the other vendor.
 const LOCAL_STEPS: &[&str] = &[
     "SELECT GET_LOCK",
     "information_schema.SCHEMATA",
@@ -73,21 +75,23 @@ fn survives(vendor: Vendor, at: At, steps: &[&str], what: impl Fn() -> What) {
 
 #[test]
 fn a_local_connection_cut_at_each_step_of_an_apply() {
-    survives(Vendor::MySql, At::Local, LOCAL_STEPS, || What::Cut);
+    let steps = every_second(LOCAL_STEPS, 0);
+    survives(Vendor::MySql, At::Local, &steps, || What::Cut);
 }
 
 #[test]
 fn an_answer_of_local_lost_at_each_step_of_an_apply() {
-    survives(Vendor::MariaDb, At::Local, LOCAL_STEPS, || What::LoseAnswer);
+    let steps = every_second(LOCAL_STEPS, 1);
+    survives(Vendor::MariaDb, At::Local, &steps, || What::LoseAnswer);
 }
 
 #[test]
 fn a_deadlock_or_a_lock_wait_at_each_change_of_an_apply() {
-    for (code, steps) in [
-        (1213, ["FOR UPDATE", "UPDATE `", "COMMIT"]),
-        (1205, ["INSERT INTO", "DELETE FROM", "ALTER TABLE"]),
+    for (vendor, code, steps) in [
+        (Vendor::MariaDb, 1213, ["UPDATE `", "COMMIT"]),
+        (Vendor::MySql, 1205, ["INSERT INTO", "ALTER TABLE"]),
     ] {
-        survives(Vendor::MariaDb, At::Local, &steps, || What::Answer(code));
+        survives(vendor, At::Local, &steps, || What::Answer(code));
     }
 }
 
@@ -102,7 +106,7 @@ fn a_local_server_that_goes_away_in_an_apply_is_found_as_it_was_left() {
     let case = approved(Vendor::MySql);
     let watched = faulty(&case, At::Local, When::Never, What::Cut);
     run(&case, &["apply", "plans/p.json"]).exits(0);
-    let steps = ["UPDATE `", "ALTER TABLE", "FOR EACH ROW"];
+    let steps = ["UPDATE `", "FOR EACH ROW"];
     for (step, packet) in Steps::of(&watched.packets(), &steps).each() {
         reset(&case);
         // The proxy keeps refusing from then on.

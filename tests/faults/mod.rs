@@ -6,7 +6,7 @@
 mod apply;
 mod leftovers;
 mod plan;
-mod proxy;
+pub(crate) mod proxy;
 mod servers;
 
 use crate::sandbox::Vendor;
@@ -48,7 +48,7 @@ const DELAYS: [&str; 3] = ["0s", "100ms", "300ms"];
 
 /// A server on which a fault strikes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum At {
+pub(crate) enum At {
     Remote,
     Local,
     Ssh,
@@ -78,7 +78,7 @@ fn settings(extra: &Value) -> Value {
 }
 
 /// Puts a proxy with a fault on the way to one of the servers.
-fn faulty(case: &Case, at: At, when: When, what: What) -> Proxy {
+pub(crate) fn faulty(case: &Case, at: At, when: When, what: What) -> Proxy {
     let setting = |key: &str| case.sandbox.setting(key).to_owned();
     let (proxy, extra) = match at {
         At::Remote => {
@@ -191,7 +191,7 @@ fn run(case: &Case, arguments: &[&str]) -> Output {
     Output::of(&mut command(case, arguments))
 }
 
-fn command(case: &Case, arguments: &[&str]) -> std::process::Command {
+pub(crate) fn command(case: &Case, arguments: &[&str]) -> std::process::Command {
     let tmp = case.folder().join("tmp");
     std::fs::create_dir_all(&tmp).unwrap();
     let mut command = case.command(arguments);
@@ -219,6 +219,12 @@ fn scratch_schemas(case: &Case) -> Vec<String> {
                 .is_some_and(|run| runs.contains(run))
         })
         .collect()
+}
+
+/// Every second one of the steps. Two tests on two vendors share a list: each step is struck on one of them, and with
+/// `DRIFTWARDEN_FAULTS=all` every packet on both.
+fn every_second<'s>(steps: &[&'s str], first: usize) -> Vec<&'s str> {
+    steps.iter().copied().skip(first).step_by(2).collect()
 }
 
 /// Where faults strike, as packets of a run that was watched.

@@ -1,11 +1,12 @@
 //! Faults while planning: the plan is the one without a fault, or the run fails in words.
 
 use super::proxy::{What, When};
-use super::{At, Steps, case, content, faulty, nothing_left, run, scratch_schemas};
+use super::{At, Steps, case, content, every_second, faulty, nothing_left, run, scratch_schemas};
 use crate::sandbox::Vendor;
 use crate::sandbox::case::Case;
 use crate::sandbox::output::Output;
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Each step of reading production, by a piece of its statement.
 const REMOTE_STEPS: &[&str] = &[
@@ -72,58 +73,86 @@ fn assert_same(case: &Case, name: &str, expected: &Value, why: &str, output: &Ou
 
 /// Plans with a fault at each step, and asserts that the plan is the one without.
 fn survives(vendor: Vendor, at: At, steps: &[&str], what: impl Fn() -> What) {
-    let case = case(vendor);
-    let watched = faulty(&case, at, When::Never, What::Cut);
-    let expected = planned(&case, "watched");
-    let packets = Steps::of(&watched.packets(), steps);
-    for (step, packet) in packets.each() {
-        let proxy = faulty(&case, at, When::Packet(packet), what());
-        let file = format!("f{packet}");
-        let output = run(&case, &["plan", "--out", &format!("plans/{file}.json")]);
-        assert!(
-            proxy.struck(),
-            "{step} did not come: {:#?}",
-            proxy.packets()
-        );
-        let output = output.exits(0);
-        assert_same(&case, &file, &expected, step, &output);
-        nothing_left(&case);
+    Watched::of(vendor, at).survives(steps, what);
+}
+
+/// A case, its plan without a fault, and what that plan sent one of the servers.
+struct Watched {
+    case: Case,
+    at: At,
+    expected: Value,
+    packets: Vec<String>,
+}
+
+impl Watched {
+    fn of(vendor: Vendor, at: At) -> Self {
+        let case = case(vendor);
+        let watched = faulty(&case, at, When::Never, What::Cut);
+        let expected = planned(&case, "watched");
+        let packets = watched.packets();
+        Self {
+            case,
+            at,
+            expected,
+            packets,
+        }
     }
-    assert_eq!(scratch_schemas(&case), [""; 0]);
+
+    fn survives(&self, steps: &[&str], what: impl Fn() -> What) {
+        static FILES: AtomicUsize = AtomicUsize::new(0);
+        let case = &self.case;
+        for (step, packet) in Steps::of(&self.packets, steps).each() {
+            let proxy = faulty(case, self.at, When::Packet(packet), what());
+            let file = format!("f{}", FILES.fetch_add(1, Ordering::Relaxed));
+            let output = run(case, &["plan", "--out", &format!("plans/{file}.json")]);
+            assert!(
+                proxy.struck(),
+                "{step} did not come: {:#?}",
+                proxy.packets()
+            );
+            let output = output.exits(0);
+            assert_same(case, &file, &self.expected, step, &output);
+            nothing_left(case);
+        }
+        assert_eq!(scratch_schemas(case), [""; 0]);
+    }
 }
 
 #[test]
 fn a_connection_cut_at_each_step_of_reading_production() {
-    survives(Vendor::MySql, At::Remote, REMOTE_STEPS, || What::Cut);
+    let steps = every_second(REMOTE_STEPS, 0);
+    survives(Vendor::MySql, At::Remote, &steps, || What::Cut);
 }
 
 #[test]
 fn an_answer_of_production_cut_short_at_each_step() {
-    survives(Vendor::MariaDb, At::Remote, REMOTE_STEPS, || {
-        What::CutAnswer(9)
-    });
+    let steps = every_second(REMOTE_STEPS, 1);
+    survives(Vendor::MariaDb, At::Remote, &steps, || What::CutAnswer(9));
 }
 
 #[test]
 fn a_connection_cut_at_each_step_of_reading_local() {
-    survives(Vendor::MySql, At::Local, LOCAL_STEPS, || What::Cut);
+    let steps = every_second(LOCAL_STEPS, 0);
+    survives(Vendor::MySql, At::Local, &steps, || What::Cut);
 }
 
 #[test]
 fn an_answer_of_local_lost_at_each_step() {
-    survives(Vendor::MariaDb, At::Local, LOCAL_STEPS, || What::LoseAnswer);
+    let steps = every_second(LOCAL_STEPS, 1);
+    survives(Vendor::MariaDb, At::Local, &steps, || What::LoseAnswer);
 }
 
 #[test]
 fn errors_that_pass_are_waited_for() {
-    // Query killed, shutdown, too many connections, lock wait, deadlock.
-    for (number, code) in [1317, 1053, 1040, 1205, 1213].into_iter().enumerate() {
-        let (at, steps) = if number % 2 == 0 {
-            (At::Remote, &["BIT_XOR("])
-        } else {
-            (At::Local, &["ALTER TABLE `driftwarden_scratch"])
-        };
-        survives(Vendor::MySql, at, steps, || What::Answer(code));
+    // Query killed, too many connections, deadlock; shutdown, lock wait.
+    for (at, step, codes) in [
+        (At::Remote, "BIT_XOR(", &[1317, 1040, 1213][..]),
+        (At::Local, "ALTER TABLE `driftwarden_scratch", &[1053, 1205]),
+    ] {
+        let watched = Watched::of(Vendor::MySql, at);
+        for code in codes {
+            watched.survives(&[step], || What::Answer(*code));
+        }
     }
 }
 
@@ -152,7 +181,7 @@ fn what_trying_again_cannot_mend_fails_at_once() {
         (1142, "the account lacks a privilege"),
         (1153, "longer than max_allowed_packet"),
     ] {
-        let (_, packet) = Steps::of(&packets, &["SELECT (MIN("])
+        let (_, packet) = Steps::named(&packets, &["SELECT (MIN("])
             .each()
             .next()
             .unwrap();
@@ -164,7 +193,7 @@ fn what_trying_again_cannot_mend_fails_at_once() {
         nothing_left(&case);
     }
     // A statement's time limit: the table is left out, and said to be; the others go on.
-    let (_, packet) = Steps::of(&packets, &["SELECT (MIN("])
+    let (_, packet) = Steps::named(&packets, &["SELECT (MIN("])
         .each()
         .next()
         .unwrap();
@@ -205,7 +234,7 @@ fn thaws(vendor: Vendor, at: At, step: Option<&str>, silent: usize) {
             let watched = faulty(&case, at, When::Never, What::Cut);
             run(&case, &["plan", "--out", "plans/watched.json"]).exits(0);
             When::Packet(
-                Steps::of(&watched.packets(), &[step])
+                Steps::named(&watched.packets(), &[step])
                     .each()
                     .next()
                     .unwrap()

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What happens to the connection on which the text is seen.
-pub(super) enum What {
+pub(crate) enum What {
     /// It breaks before the server gets the statement.
     Cut,
     /// It breaks after the server has answered: the answer is lost.
@@ -29,7 +29,7 @@ pub(super) enum What {
 
 /// When the fault strikes.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum When {
+pub(crate) enum When {
     /// When a connection is opened, the first being 1.
     Connect(usize),
     /// When the n-th packet is sent to the server, of all connections; the first is the login's.
@@ -39,9 +39,9 @@ pub(super) enum When {
 }
 
 /// A proxy. It ends with the test's process.
-pub(super) struct Proxy {
+pub(crate) struct Proxy {
     /// Where it listens on 127.0.0.1.
-    pub(super) port: u16,
+    pub(crate) port: u16,
     state: Arc<State>,
 }
 
@@ -59,7 +59,7 @@ struct State {
 
 impl Proxy {
     /// Starts a proxy before a port of 127.0.0.1.
-    pub(super) fn start(target: u16, when: When, what: What) -> Self {
+    pub(crate) fn start(target: u16, when: When, what: What) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(State {
@@ -83,12 +83,12 @@ impl Proxy {
     }
 
     /// Returns whether the fault has struck.
-    pub(super) fn struck(&self) -> bool {
+    pub(crate) fn struck(&self) -> bool {
         self.state.struck.load(Ordering::SeqCst)
     }
 
     /// Returns the packets that went by, each as the beginning of its text.
-    pub(super) fn packets(&self) -> Vec<String> {
+    pub(crate) fn packets(&self) -> Vec<String> {
         self.state.log.lock().unwrap().clone()
     }
 }
@@ -130,6 +130,8 @@ impl State {
             frozen,
             left: AtomicUsize::new(usize::MAX),
         };
+        pair.server.set_nodelay(true)?;
+        pair.client.set_nodelay(true)?;
         if matches!(self.when, When::Connect(wanted) if wanted == number) && !self.strike() {
             match &self.what {
                 What::Cut | What::LoseAnswer | What::Gone => {
@@ -213,8 +215,8 @@ impl State {
                     What::Run(act) => act(u32::try_from(id.load(Ordering::SeqCst)).unwrap()),
                 }
             }
-            server.write_all(&header)?;
-            server.write_all(&packet)?;
+            // In one piece: in two, the second would wait for the first to be acknowledged, 40 ms a statement.
+            server.write_all(&[&header[..], &packet].concat())?;
         }
     }
 
