@@ -10,9 +10,9 @@ use super::save::Wholes;
 use super::state::Keeper;
 use super::table::{Target, model_of, object_of};
 use super::triggers;
-use super::undo::{Journal, Record};
+use super::undo::{self, Journal, Record};
 use super::unit::{Unit, units};
-use super::{Ending, FreshPlan, Outcome, Report, bag, rows, schema};
+use super::{Ending, FreshPlan, Outcome, Report, bag, counters, rows, schema};
 use crate::connect::LocalSession;
 use crate::interrupt;
 use crate::plan::{Entry, Plan};
@@ -70,6 +70,7 @@ pub fn execute(
         at: at.to_owned(),
     })?;
     let entries: Vec<&Entry> = plan.approved().entries().collect();
+    counters::note(local, journal, &entries, false)?;
     let mut runner = Runner {
         plan,
         keeper: Keeper::begin(plan, local)?,
@@ -140,8 +141,12 @@ pub fn execute(
         std::mem::take(&mut runner.wholes).note_left(local, journal)?;
         let noted = runner.keeper.finish(local, &runner.endings);
         runner.noted(noted.map(drop));
+        if !runner.outcome.interrupted {
+            counters::set(local, plan.approved().plan(), &runner.endings)?;
+        }
     }
     if runner.outcome.exit_code() == 0 {
+        counters::note(local, journal, &entries, true)?;
         journal.append(&Record::End)?;
     }
     Ok(runner.outcome)
@@ -152,6 +157,7 @@ pub fn execute(
 /// # Errors
 /// What the server says.
 pub fn note_compared(plan: &FreshPlan, local: &mut LocalSession) -> Result<usize> {
+    counters::set(local, plan.approved().plan(), &BTreeMap::new())?;
     Keeper::begin(plan, local)?.finish(local, &BTreeMap::new())
 }
 
@@ -197,7 +203,7 @@ impl Runner<'_> {
     }
 
     fn failed(&mut self, error: &anyhow::Error, rows: u64) -> Ending {
-        self.outcome.unfinished |= broke(error);
+        self.outcome.unfinished |= broke(error) || undo::cannot_be_written(error);
         Ending::Failed {
             rows,
             reason: summary(error),

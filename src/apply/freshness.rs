@@ -6,6 +6,7 @@
 use super::ApprovedPlan;
 use super::schema::statements;
 use super::table::object_of;
+use super::triggers;
 use super::undo::Record;
 use crate::connect::{LocalSession, Reader};
 use crate::introspect;
@@ -66,6 +67,12 @@ impl FreshPlan {
         let mut verdicts: BTreeMap<String, Verdict> = BTreeMap::new();
         for entry in fresh.approved.entries() {
             let mut verdict = fresh.judge(entry, &databases, remote)?;
+            let moves = |id: &str| verdicts.get(id) == Some(&Verdict::ToDo);
+            let plan = fresh.approved.plan();
+            if verdict == Verdict::Done && !triggers::is_in_place(plan, entry, &databases, &moves)?
+            {
+                verdict = Verdict::ToDo;
+            }
             if verdict == Verdict::ToDo
                 && let Some(missing) = fresh.missing_dependency(entry, &verdicts)
             {
@@ -140,8 +147,9 @@ impl FreshPlan {
             Kind::CreateDatabase if database.is_some_and(|database| database.exists) => {
                 Verdict::Done
             }
-            Kind::AlterDatabase => judge_database(entry, database),
             Kind::CreateDatabase => Verdict::ToDo,
+            Kind::DropDatabase if database.is_none_or(|database| !database.exists) => Verdict::Done,
+            Kind::AlterDatabase | Kind::DropDatabase => judge_database(entry, database),
             Kind::CreateTable
             | Kind::AlterTable
             | Kind::DropTable

@@ -5,6 +5,7 @@
 
 pub mod approved;
 mod bag;
+mod counters;
 mod demands;
 pub mod execute;
 mod foreign;

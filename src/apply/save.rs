@@ -9,6 +9,7 @@ use crate::compare::{self, RowKey, Shape, TableTask};
 use crate::connect::{LocalSession, Reader as _};
 use crate::plan::{Entry, Kind, Plan, Risk};
 use crate::read::encode::{self, Encoding};
+use crate::schema::table::TypeClass;
 use crate::schema::{Column, ObjectName, Table, parse, print};
 use crate::sql::{Expr, Select};
 use crate::value::Value;
@@ -39,6 +40,37 @@ pub(super) fn lost_columns<'t>(now: &'t Table, after: Option<&Table>) -> Vec<&'t
     written(now).filter(|column| !stays(column)).collect()
 }
 
+/// Whether an entry's change of a table must be preceded by saving what it loses. A column that takes another kind of
+/// type counts although each of its values is one of the new type: the way back would have to convert what production
+/// put there, and a server need not take back each value that it printed itself (an ENUM's empty one).
+pub(super) fn is_saved(risk: Risk, now: &Table, after: Option<&Table>) -> bool {
+    match risk {
+        Risk::Destructive => !lost_columns(now, after).is_empty(),
+        Risk::Safe => after.is_some_and(|after| !of_other_kind(now, after).is_empty()),
+    }
+}
+
+/// Returns the columns that one table has and the other has with another kind of type, in lower case.
+pub(super) fn of_other_kind(one: &Table, other: &Table) -> BTreeSet<String> {
+    written(one)
+        .filter(|column| {
+            other
+                .column(&column.name)
+                .is_some_and(|other| other.generated.is_none() && kind_of(other) != kind_of(column))
+        })
+        .map(|column| column.name.to_lowercase())
+        .collect()
+}
+
+/// The class of a column's type, texts of all lengths being one.
+fn kind_of(column: &Column) -> Option<TypeClass> {
+    match column.data_type.class() {
+        Some(TypeClass::LongText) => Some(TypeClass::Text),
+        Some(TypeClass::Blob) => Some(TypeClass::Binary),
+        other => other,
+    }
+}
+
 fn written(table: &Table) -> impl Iterator<Item = &Column> {
     table
         .columns
@@ -64,10 +96,10 @@ pub(super) fn lost(
             })?;
         }
     }
-    let lost = lost_columns(now, after);
-    if lost.is_empty() {
+    if !is_saved(entry.risk, now, after) {
         return Ok(());
     }
+    let lost = lost_columns(now, after);
     let mut saved = key_columns(now, now, after);
     if saved.is_empty() {
         saved = written(now).collect();
@@ -404,14 +436,14 @@ fn needs_whole(entries: &[&Entry]) -> Result<bool> {
     let mut rows_passed = false;
     for entry in entries {
         rows_passed |= entry.kind.is_rows();
-        if entry.kind == Kind::AlterTable && entry.risk == Risk::Destructive {
+        if entry.kind == Kind::AlterTable {
             let (before, after) = (read(&entry.before)?, read(&entry.after)?);
-            let any = !lost_columns(&before, Some(&after)).is_empty();
+            let any = is_saved(entry.risk, &before, Some(&after));
             losing += u8::from(any);
             loses_before_rows |= any && !rows_passed && !rows.is_empty();
         }
     }
-    let key = key_between(&original, &end)?;
+    let key = key_between(&original, &end, &compare::NONE_REPLACED)?;
     let other_key = |entry: &&&Entry| {
         entry
             .shape
@@ -429,10 +461,15 @@ fn needs_whole(entries: &[&Entry]) -> Result<bool> {
     )
 }
 
-/// Returns the columns by which rows of one table are found in the other; `None` where there are none.
-pub(super) fn key_between(wanted: &Table, now: &Table) -> Result<Option<Vec<String>>> {
+/// Returns the columns by which rows of one table are found in the other, some columns of which are replaced; `None`
+/// where there are none.
+pub(super) fn key_between(
+    wanted: &Table,
+    now: &Table,
+    replaced: &BTreeSet<String>,
+) -> Result<Option<Vec<String>>> {
     let name = ObjectName::new("", &wanted.name);
-    let shape = Shape::of(&task(&name, &name, wanted, Some(now)))?;
+    let shape = Shape::of(&task(&name, &name, wanted, Some(now), replaced))?;
     Ok(match &shape.key {
         RowKey::Columns { positions, .. } => Some(
             positions
@@ -451,13 +488,14 @@ pub(super) fn task<'a>(
     name: &ObjectName,
     wanted: &'a Table,
     now: Option<&'a Table>,
+    replaced: &'a BTreeSet<String>,
 ) -> compare::TableTask<'a> {
     TableTask {
         remote_name: wanted_name.clone(),
         local_name: name.clone(),
         remote: wanted,
         local: now,
-        replaced: &compare::NONE_REPLACED,
+        replaced,
         estimated_rows: 0,
         estimated_bytes: 0,
         chunk_time: Duration::from_millis(500),

@@ -8,8 +8,10 @@ use super::table::{model_of, object_of};
 use super::undo::{Journal, Record};
 use super::{demands, save};
 use crate::connect::{LocalSession, ObjectEnvironment, Reader};
+use crate::introspect;
 use crate::plan::object_entries::object_statements;
-use crate::plan::{Entry, Kind, Risk, schema_entries};
+use crate::plan::{Entry, Kind, schema_entries};
+use crate::refusal::Refusal;
 use crate::schema::{Object, ObjectName, Table, parse, print};
 use anyhow::{Context as _, Result, anyhow, bail};
 
@@ -21,6 +23,7 @@ pub(super) fn statements(entry: &Entry, local: &dyn Reader) -> Result<Vec<String
     match entry.kind {
         Kind::CreateDatabase
         | Kind::AlterDatabase
+        | Kind::DropDatabase
         | Kind::CreateTable
         | Kind::AlterTable
         | Kind::DropTable => schema_entries::statements(
@@ -64,8 +67,44 @@ pub(super) fn run(
             }
             committed(journal, entry)
         }
+        Kind::DropDatabase => drop_database(local, journal, entry, &name),
         _ => object(local, journal, entry, &name, resumed, before),
     }
+}
+
+/// Drops a database that nothing is left in. What driftwarden itself keeps there goes with it.
+fn drop_database(
+    local: &mut LocalSession,
+    journal: &mut Journal,
+    entry: &Entry,
+    name: &ObjectName,
+) -> Result<()> {
+    let found = introspect::databases(local, std::slice::from_ref(&name.database))?;
+    for database in found.iter().filter(|database| database.exists) {
+        let tables = database.tables.keys().map(String::as_str);
+        let objects = database.objects.keys().map(|(_, name)| name.as_str());
+        let other = database.unsupported.iter().map(|it| it.object.as_str());
+        let left: Vec<&str> = tables.chain(objects).chain(other).collect();
+        if let Some(one) = left.first() {
+            return Err(Refusal::new(
+                format!(
+                    "the database {} is not empty: it holds {one}{}",
+                    database.name,
+                    match left.len() {
+                        1 => String::new(),
+                        more => format!(" and {} more", more - 1),
+                    }
+                ),
+                "approve what drops them as well, or keep the database: driftwarden deny with this entry's id",
+            )
+            .into());
+        }
+    }
+    announce(journal, entry, None, false)?;
+    for statement in statements(entry, local)? {
+        local.execute(&statement)?;
+    }
+    committed(journal, entry)
 }
 
 fn table(
@@ -114,7 +153,7 @@ fn table(
     }
     let middle = !same(&now, &before);
     announce(journal, entry, None, middle)?;
-    if let (Some(now), Risk::Destructive, false) = (&now, entry.risk, middle) {
+    if let (Some(now), false) = (&now, middle) {
         save::lost(local, journal, entry, name, now, after.as_ref())?;
     }
     local.foreign_key_checks(false)?;
@@ -134,20 +173,17 @@ fn left(
     entry: &Entry,
     name: &ObjectName,
 ) -> Result<()> {
-    if entry.kind != Kind::AlterTable || entry.risk != Risk::Destructive {
+    if entry.kind != Kind::AlterTable {
         return Ok(());
     }
     let (Some(before), Some(after)) = (&entry.before, &entry.after) else {
         return Ok(());
     };
-    save::left(
-        local,
-        journal,
-        entry,
-        name,
-        &parse::table(before)?,
-        &parse::table(after)?,
-    )
+    let (before, after) = (parse::table(before)?, parse::table(after)?);
+    if !save::is_saved(entry.risk, &before, Some(&after)) {
+        return Ok(());
+    }
+    save::left(local, journal, entry, name, &before, &after)
 }
 
 fn object(
@@ -161,7 +197,8 @@ fn object(
     let mut sql = statements(entry, local)?;
     if sql.len() > 1 || resumed {
         let now = text_now(local, entry, name)?;
-        if resumed && now == entry.after {
+        // A trigger that only takes another place has one text: whether it has its place, the text does not tell.
+        if resumed && now == entry.after && entry.before != entry.after {
             // The answer to the last statement was lost.
             return committed(journal, entry);
         }

@@ -34,7 +34,10 @@ pub(super) struct Target<'e> {
 /// # Errors
 /// When id and object do not fit together (a plan made by hand).
 pub(super) fn object_of(entry: &Entry) -> Result<ObjectName> {
-    if matches!(entry.kind, Kind::CreateDatabase | Kind::AlterDatabase) {
+    if matches!(
+        entry.kind,
+        Kind::CreateDatabase | Kind::AlterDatabase | Kind::DropDatabase
+    ) {
         return entry_id::database_of(&entry.id)
             .filter(|name| *name == entry.object)
             .map(|name| ObjectName::new(name, ""))
@@ -63,6 +66,17 @@ pub(super) fn object_of(entry: &Entry) -> Result<ObjectName> {
 /// # Errors
 /// What the server says, or a text that cannot be parsed.
 pub(super) fn model_of(local: &mut LocalSession, name: &ObjectName) -> Result<Option<Table>> {
+    text_of(local, name)?
+        .map(|text| parse::table(&text))
+        .transpose()
+        .with_context(|| format!("reading the definition of {name}"))
+}
+
+/// Returns a table's text as local prints it now; `None` where there is no such table.
+///
+/// # Errors
+/// What the server says, or a text that is not UTF-8.
+pub(super) fn text_of(local: &mut LocalSession, name: &ObjectName) -> Result<Option<String>> {
     let sets = match local.sets(&Read::ShowCreateTables(vec![name.clone()])) {
         Ok(sets) => sets,
         // No such table, or no such database.
@@ -76,11 +90,9 @@ pub(super) fn model_of(local: &mut LocalSession, name: &ObjectName) -> Result<Op
         .and_then(|rows| rows.first())
         .and_then(|row| row.get(1).cloned().flatten())
         .context("SHOW CREATE TABLE answered nothing")?;
-    let text = String::from_utf8(text)
-        .with_context(|| format!("the definition of {name} is not UTF-8"))?;
-    parse::table(&text)
+    String::from_utf8(text)
         .map(Some)
-        .with_context(|| format!("reading the definition of {name}"))
+        .with_context(|| format!("the definition of {name} is not UTF-8"))
 }
 
 impl<'e> Target<'e> {

@@ -3,15 +3,18 @@
 //! No session switch keeps triggers from firing (FACTS.md, section 5), and production's row already holds what its own
 //! triggers did. Must never drop one before the way back is on disk.
 
+use super::table::object_of;
 use super::undo::{self, Journal, Record};
 use crate::connect::{LocalSession, ObjectEnvironment, Reader as _, server_code};
 use crate::introspect;
+use crate::plan::object_entries::group;
+use crate::plan::{Entry, Kind, Plan};
 use crate::refusal::summary;
 use crate::schema::{Database, Object, ObjectKind, ObjectName};
 use crate::sql::read::Metadata;
 use crate::sql::{Read, qualified};
 use anyhow::{Context as _, Result};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The server's error number for a trigger of that name.
@@ -261,4 +264,57 @@ fn put_back(local: &mut LocalSession, database: &str, trigger: &Object) -> Resul
             created => created.with_context(|| step.clone()),
         }
     })
+}
+
+/// Whether the trigger of an entry that only gives it another place runs when it will: behind all others of its table and
+/// moment but those that the plan creates again after it. `moves` says of an entry before it whether it is yet to be
+/// executed. True for any other entry.
+///
+/// # Errors
+/// When id and object of an entry do not fit together.
+pub(super) fn is_in_place(
+    plan: &Plan,
+    entry: &Entry,
+    databases: &BTreeMap<String, Database>,
+    moves: &dyn Fn(&str) -> bool,
+) -> Result<bool> {
+    if entry.kind != Kind::AlterTrigger || entry.before != entry.after {
+        return Ok(true);
+    }
+    let name = object_of(entry)?;
+    let Some(database) = databases.get(&name.database) else {
+        return Ok(true);
+    };
+    let own = database
+        .objects
+        .get(&(ObjectKind::Trigger, name.name.clone()))
+        .and_then(|own| Some((own.order, group(own)?)));
+    let Some((order, own)) = own else {
+        return Ok(true);
+    };
+    let is_trigger = |entry: &Entry| {
+        matches!(
+            entry.kind,
+            Kind::CreateTrigger | Kind::AlterTrigger | Kind::DropTrigger
+        )
+    };
+    let before = entry.depends_on.iter().filter_map(|id| plan.entry(id));
+    if before.filter(|it| is_trigger(it)).any(|it| moves(&it.id)) {
+        return Ok(false);
+    }
+    let mut waiting: BTreeSet<&str> = BTreeSet::from([entry.id.as_str()]);
+    let mut later: BTreeSet<String> = BTreeSet::new();
+    for other in plan.entries.iter().filter(|it| is_trigger(it)) {
+        if other
+            .depends_on
+            .iter()
+            .any(|id| waiting.contains(id.as_str()))
+        {
+            waiting.insert(&other.id);
+            later.insert(object_of(other)?.name);
+        }
+    }
+    Ok(!database.objects.values().any(|other| {
+        other.order > order && group(other).as_ref() == Some(&own) && !later.contains(&other.name)
+    }))
 }

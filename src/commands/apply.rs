@@ -198,7 +198,10 @@ fn nothing_to_do(
 /// # Errors
 /// A refusal when the plan is for another server, and what the local server says.
 pub(super) fn note_compared(plan: &Plan, path: &Path, config: &Config) -> Result<usize> {
-    if plan.tables.iter().all(|table| table.watermark.is_none()) {
+    let says = |table: &crate::plan::TablePlan| {
+        table.watermark.is_some() || table.auto_increment.is_some()
+    };
+    if !plan.tables.iter().any(says) {
         return Ok(0);
     }
     let mut local = LocalSession::open(&config.local)?;
@@ -341,9 +344,10 @@ fn print_summary(
     let mut objects = 0_u64;
     for report in &outcome.reports {
         let rows = match &report.ending {
-            Ending::Done { rows } | Ending::Stale { rows, .. } | Ending::Interrupted { rows } => {
-                *rows
-            }
+            Ending::Done { rows }
+            | Ending::Stale { rows, .. }
+            | Ending::Failed { rows, .. }
+            | Ending::Interrupted { rows } => *rows,
             _ => continue,
         };
         let Some(entry) = plan.entry(&report.id) else {
@@ -353,7 +357,7 @@ fn print_summary(
             crate::plan::Kind::InsertRows => totals[0] += rows,
             crate::plan::Kind::UpdateRows => totals[1] += rows,
             crate::plan::Kind::DeleteRows => totals[2] += rows,
-            _ => objects += 1,
+            _ => objects += u64::from(matches!(report.ending, Ending::Done { .. })),
         }
     }
     let problems: Vec<&Report> = outcome

@@ -105,6 +105,7 @@ fn around(entries: Vec<Entry>) -> Plan {
                 remote_schema: Some(format!("sha256:{}", "1".repeat(64))),
                 local_schema: Some(format!("sha256:{}", "1".repeat(64))),
                 watermark: None,
+                auto_increment: None,
             },
             TablePlan {
                 table: "shop.users".into(),
@@ -124,6 +125,7 @@ fn around(entries: Vec<Entry>) -> Plan {
                     replaces: Some("5".repeat(64)),
                     keys_compared: true,
                 }),
+                auto_increment: None,
             },
         ],
         unsupported: vec![Unsupported {

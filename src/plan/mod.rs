@@ -171,6 +171,9 @@ pub struct TablePlan {
     /// How far the table was compared, for `apply` to note on local; absent where that cannot be told by a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watermark: Option<PlannedWatermark>,
+    /// The next `AUTO_INCREMENT` value to go back to, in a plan that undoes another; absent where it stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_increment: Option<u64>,
 }
 
 /// Counts of a plan.
@@ -216,6 +219,7 @@ pub struct RowCounts {
 pub enum Kind {
     CreateDatabase,
     AlterDatabase,
+    DropDatabase,
     CreateTable,
     AlterTable,
     DropTable,

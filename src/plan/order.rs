@@ -132,7 +132,8 @@ pub fn change(kind: Kind) -> Change {
         | Kind::AlterProcedure
         | Kind::AlterFunction
         | Kind::AlterEvent => Change::Alter,
-        Kind::DropTable
+        Kind::DropDatabase
+        | Kind::DropTable
         | Kind::DropView
         | Kind::DropTrigger
         | Kind::DropProcedure
@@ -167,6 +168,7 @@ fn stage(entry: &Entry) -> u8 {
         Kind::DropProcedure => 16,
         Kind::DropTable => 17,
         Kind::DropFunction => 18,
+        Kind::DropDatabase => 19,
     }
 }
 

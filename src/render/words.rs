@@ -99,6 +99,7 @@ pub(super) fn kind_words(kind: Kind) -> &'static str {
     match kind {
         Kind::CreateDatabase => "create database",
         Kind::AlterDatabase => "alter database",
+        Kind::DropDatabase => "drop database",
         Kind::CreateTable => "create table",
         Kind::AlterTable => "alter table",
         Kind::DropTable => "drop table",

@@ -27,6 +27,11 @@ pub fn drop_table(database: &str, name: &str) -> String {
     format!("DROP TABLE {}.{}", ident(database), ident(name))
 }
 
+/// Returns the statement that drops a database.
+pub fn drop_database(name: &str) -> String {
+    format!("DROP DATABASE {}", ident(name))
+}
+
 /// Returns the statement that creates a database, or (`alter`) sets the defaults of one.
 pub fn database(alter: bool, name: &str, charset: &str, collation: &str) -> String {
     let verb = if alter { "ALTER" } else { "CREATE" };

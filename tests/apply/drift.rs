@@ -134,3 +134,28 @@ fn an_alter_that_failed_is_not_gone_on_with_from_another_table() {
         );
     });
 }
+
+#[test]
+fn a_trigger_that_cannot_be_read_keeps_rows_from_being_written() {
+    let table =
+        "CREATE TABLE t(id INT PRIMARY KEY, v VARCHAR(20)); CREATE TABLE free(id INT PRIMARY KEY);";
+    let remote = format!("{table} INSERT INTO t VALUES(1, 'a'); INSERT INTO free VALUES(1);");
+    each(&remote, table, |case| {
+        approved(case);
+        // Its text is not UTF-8, so it could not be put back as it was.
+        case.local_sql(
+            "SET NAMES latin1; CREATE TRIGGER odd BEFORE INSERT ON t FOR EACH ROW SET NEW.v = 'é'",
+        );
+        case.driftwarden(&["apply", "plans/p.json"])
+            .exits(4)
+            .says("the trigger odd on")
+            .says(
+                "cannot be read, so it cannot be taken down while rows are written and would fire",
+            );
+        assert_eq!(local_value(case, "SELECT COUNT(*) FROM t"), "0");
+        assert_eq!(local_value(case, "SELECT COUNT(*) FROM free"), "1");
+        case.local_sql("DROP TRIGGER odd");
+        case.driftwarden(&["apply", "plans/p.json"]).exits(0);
+        assert_eq!(local_value(case, "SELECT v FROM t"), "a");
+    });
+}

@@ -53,7 +53,7 @@ fn apply_killed(case: &Case, name: &str, step: u64) -> bool {
 
 #[track_caller]
 fn assert_same(case: &Case, before: &str, what: &str) {
-    let after = case.dump(Side::Local, "db");
+    let after = case.dump_with_counters(Side::Local, "db");
     assert!(
         before == after,
         "{what}: the dumps differ (- wanted, + found)\n{}",
@@ -79,6 +79,10 @@ const LOCAL: &str = "CREATE TABLE p(id INT PRIMARY KEY, n VARCHAR(50) CHARACTER 
     INSERT INTO bag VALUES(1, 'x'), (1, 'x'), (2, 'y'), (NULL, NULL);
     INSERT INTO keyless VALUES(1, 'x', 7), (1, 'x', 8), (2, 'y', NULL);
     INSERT INTO old VALUES(1, 'one', 1), (2, NULL, 2);
+    CREATE TABLE conv(id INT AUTO_INCREMENT PRIMARY KEY, e ENUM('a', 'b') NULL, d DATETIME NULL, n INT NOT NULL, t VARCHAR(20) UNIQUE, KEY(e), \
+        g VARCHAR(40) AS (CONCAT(e, '-', n))) AUTO_INCREMENT = 50;
+    INSERT IGNORE INTO conv(id, e, d, n, t) VALUES(1, 'a', '2020-01-02', 5, 'x'), (2, NULL, NULL, 6, NULL), (3, 'none of them', '2021-01-02', 7, 'z'), \
+        (4, 'b', NULL, -8, 'w');
     CREATE VIEW v AS SELECT id FROM p;
     CREATE EVENT e ON SCHEDULE EVERY 1 DAY DISABLE DO INSERT INTO log(w) VALUES('e');";
 const REMOTE: &str = "CREATE TABLE fresh(id INT PRIMARY KEY, c INT, KEY(c));
@@ -98,6 +102,9 @@ const REMOTE: &str = "CREATE TABLE fresh(id INT PRIMARY KEY, c INT, KEY(c));
     INSERT INTO c VALUES(1, 9, NULL), (4, 9, 1), (2, 1, 4);
     INSERT INTO bag VALUES(1, 'x'), (3, 'z'), (3, 'z'), (NULL, NULL);
     INSERT INTO keyless VALUES(1, 'x'), (5, 'z');
+    CREATE TABLE conv(id INT AUTO_INCREMENT PRIMARY KEY, e VARCHAR(20), d VARCHAR(30), n VARCHAR(10) NOT NULL, t DATE, KEY(e), \
+        g VARCHAR(40) AS (CONCAT(e, '-', n)));
+    INSERT INTO conv(id, e, d, n, t) VALUES(1, 'q', 'no date', 'many', '2020-01-01'), (3, 'b', '2021-01-02', '7', NULL), (9, 'r', 's', 't', NULL);
     CREATE VIEW v AS SELECT id, n FROM p;
     CREATE VIEW v2 AS SELECT 1 AS one;";
 
@@ -143,10 +150,10 @@ fn triggers(case: &Case) {
 fn plan_apply_revert_apply_gives_the_original_and_back_again() {
     each(REMOTE, LOCAL, |case| {
         triggers(case);
-        let before = case.dump(Side::Local, "db");
+        let before = case.dump_with_counters(Side::Local, "db");
         approved(case);
         apply(case, "p").exits(0);
-        let applied = case.dump(Side::Local, "db");
+        let applied = case.dump_with_counters(Side::Local, "db");
         let (plan, _) = reverted(case, "p", "r");
         assert_eq!(plan["reverts"], case.read_plan("p")["id"]);
         assert_eq!(plan["unsupported"].as_array().unwrap().len(), 0, "{plan:#}");
@@ -179,10 +186,10 @@ fn killed_at_any_step_an_apply_and_a_revert_end_where_they_would_have_ended() {
     let stride = number("DRIFTWARDEN_KILL_STRIDE", 97);
     each(REMOTE, LOCAL, |case| {
         triggers(case);
-        let before = case.dump(Side::Local, "db");
+        let before = case.dump_with_counters(Side::Local, "db");
         approved(case);
         apply(case, "p").exits(0);
-        let applied = case.dump(Side::Local, "db");
+        let applied = case.dump_with_counters(Side::Local, "db");
         let mut kills = 0;
         let mut step = 7;
         reverted(case, "p", "r0");
@@ -225,6 +232,90 @@ fn killed_at_any_step_an_apply_and_a_revert_end_where_they_would_have_ended() {
         assert!(kills > 2, "killed only {kills} times");
         println!("{}: {kills} kills", case.vendor());
     });
+}
+
+#[test]
+fn columns_whose_new_values_do_not_convert_back_are_exchanged() {
+    // No row differs in the plan's eyes but those of the first table, and each ALTER changes what is in the columns.
+    let local = "CREATE TABLE a(id INT PRIMARY KEY, e ENUM('x', 'y'), s SET('k', 'l'), KEY(e));
+        INSERT IGNORE INTO a VALUES(1, 'x', 'k'), (2, 'neither', 'k,l'), (3, 'y', NULL);
+        CREATE TABLE wide(id INT PRIMARY KEY, v VARCHAR(100), w DOUBLE, UNIQUE(v));
+        INSERT INTO wide VALUES(1, '2020-01-01', 1.5), (2, '2020-01-02 00:00:00', -0.25), (3, NULL, NULL);";
+    let remote = "CREATE TABLE a(id INT PRIMARY KEY, e VARCHAR(20), s VARCHAR(20), KEY(e));
+        INSERT INTO a VALUES(1, 'x', 'k'), (2, '', 'k,l'), (3, 'y', NULL);
+        CREATE TABLE wide(id INT PRIMARY KEY, v DATE, w INT, UNIQUE(v));
+        INSERT INTO wide VALUES(1, '2020-01-01', 2), (2, '2020-01-02', 0), (3, NULL, NULL);";
+    each(remote, local, |case| {
+        let before = case.dump_with_counters(Side::Local, "db");
+        approved(case);
+        apply(case, "p").exits(0);
+        let (plan, _) = reverted(case, "p", "r");
+        assert_eq!(plan["unsupported"].as_array().unwrap().len(), 0, "{plan:#}");
+        apply(case, "r").exits(0);
+        assert_same(case, &before, "after the revert");
+        // A row that is not the apply's would lose its value with the column, so the column stays.
+        apply(case, "p").exits(0);
+        case.local_sql("INSERT INTO a VALUES(7, '', 'mine')");
+        let (plan, _) = reverted(case, "p", "kept");
+        let said = plan["unsupported"].to_string();
+        assert!(
+            said.contains("do not convert to the type that was there before")
+                && said.contains("rows of it were added or changed since the plan was applied"),
+            "{plan:#}"
+        );
+        apply(case, "kept").exits(0);
+        assert_eq!(local_value(case, "SELECT s FROM a WHERE id = 7"), "mine");
+        assert_eq!(
+            local_value(case, "SELECT GROUP_CONCAT(v ORDER BY id) FROM wide"),
+            "2020-01-01,2020-01-02 00:00:00"
+        );
+    });
+}
+
+#[test]
+fn a_database_that_the_apply_created_goes_where_nothing_else_is_in_it() {
+    for vendor in Vendor::ALL {
+        let case = Case::new(vendor);
+        case.create(Side::Remote, "fresh");
+        case.sql(
+            Side::Remote,
+            "fresh",
+            "CREATE TABLE t(id INT PRIMARY KEY); INSERT INTO t VALUES(1); CREATE VIEW v AS SELECT id FROM t",
+        );
+        case.write_config(
+            &serde_json::json!([case.name("fresh")]),
+            &serde_json::json!({}),
+        );
+        approved(&case);
+        let none = case.dump(Side::Local, "fresh");
+        apply(&case, "p").exits(0);
+        let applied = case.dump(Side::Local, "fresh");
+        assert_ne!(none, applied);
+        let (plan, _) = reverted(&case, "p", "r");
+        let dropped = plan["entries"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|entry| entry["kind"] == "drop_database")
+            .unwrap_or_else(|| panic!("{plan:#}"));
+        assert_eq!(dropped["risk"], "destructive");
+        assert_eq!(dropped["needs_own_approval"], true);
+        // Something of another hand came into it after the plan was made.
+        case.sql(Side::Local, "fresh", "CREATE TABLE mine(id INT)");
+        apply(&case, "r")
+            .exits(4)
+            .says("is not empty: it holds mine");
+        let (plan, output) = reverted(&case, "p", "kept");
+        assert_eq!(plan["entries"].as_array().unwrap().len(), 0, "{plan:#}");
+        assert!(output.stdout.contains("it stays"), "{output}");
+        case.sql(Side::Local, "fresh", "DROP TABLE mine");
+        apply(&case, "r").exits(0);
+        assert_eq!(case.dump(Side::Local, "fresh"), none);
+        apply(&case, "r").exits(0);
+        reverted(&case, "r", "back");
+        apply(&case, "back").exits(0);
+        assert_eq!(case.dump(Side::Local, "fresh"), applied);
+    }
 }
 
 #[test]
@@ -445,12 +536,13 @@ fn random_database(case: &Case, seed: u64) {
     lax(case, Side::Local, &local);
 }
 
-/// Plan, apply, revert, apply; every third round with kills on the way, every third straight back from a kill.
-fn round(vendor: Vendor, seed: u64) -> (u64, bool) {
+/// Plan, apply, revert, apply, apply the plan again; two of three rounds with kills on the way, one of three straight back
+/// from a kill. Returns the number of kills.
+fn round(vendor: Vendor, seed: u64) -> u64 {
     let case = Case::with_database(vendor, "SELECT 1", "SELECT 1");
     random_database(&case, seed);
     let what = format!("seed {seed} on {vendor}");
-    let before = case.dump(Side::Local, "db");
+    let before = case.dump_with_counters(Side::Local, "db");
     approved(&case);
     let mut kills = 0;
     let mut random = Random(seed.wrapping_mul(77) | 1);
@@ -458,44 +550,47 @@ fn round(vendor: Vendor, seed: u64) -> (u64, bool) {
     if killed_on_the_way {
         kills += u64::from(apply_killed(&case, "p", 1 + random.below(120) as u64));
     }
+    let mut applied = None;
     if seed % 3 != 2 {
         let ended = apply(&case, "p");
         assert!(matches!(ended.code, Some(0 | 1 | 4)), "{what}: {ended}");
+        applied = (ended.code == Some(0)).then(|| case.dump_with_counters(Side::Local, "db"));
     }
     let (plan, output) = reverted(&case, "p", "r");
+    assert!(
+        plan["unsupported"].as_array().unwrap().is_empty()
+            && !output.stdout.contains("Left as it is"),
+        "{what}: {output}\n{:#}",
+        plan["unsupported"]
+    );
     if killed_on_the_way {
         kills += u64::from(apply_killed(&case, "r", 1 + random.below(120) as u64));
     }
     let ended = apply(&case, "r");
-    assert!(
-        ended.code == Some(0) && !output.stdout.contains("Left as it is"),
-        "{what}: {ended}\n{output}\n{:#}",
-        plan["unsupported"]
-    );
-    // What could not be proven is named in the plan, and stays.
-    let whole = plan["unsupported"].as_array().unwrap().is_empty();
-    if whole {
-        assert_same(&case, &before, &format!("{what}\n{ended}"));
+    assert!(ended.code == Some(0), "{what}: {ended}\n{output}");
+    assert_same(&case, &before, &format!("{what}\n{ended}"));
+    if let Some(applied) = applied {
+        let ended = apply(&case, "p");
+        assert!(ended.code == Some(0), "{what}, applied again: {ended}");
+        assert_same(&case, &applied, &format!("{what}, applied again\n{ended}"));
     }
-    (kills, whole)
+    kills
 }
 
 #[test]
 fn random_databases_come_back_byte_for_byte() {
     let first = number("DRIFTWARDEN_REVERT_SEED", 1);
     let rounds = number("DRIFTWARDEN_REVERT_ROUNDS", 3);
-    let (mut kills, mut whole) = (0, 0);
+    let (mut kills, mut failed) = (0, Vec::new());
     for seed in first..first + rounds {
         for vendor in Vendor::ALL {
-            let (killed, back) = round(vendor, seed);
-            kills += killed;
-            whole += u64::from(back);
+            // A long run names every seed that fails.
+            match std::panic::catch_unwind(|| round(vendor, seed)) {
+                Ok(killed) => kills += killed,
+                Err(_) => failed.push(format!("{seed} on {vendor}")),
+            }
         }
     }
-    println!("{rounds} rounds on each vendor, {whole} of both back whole, {kills} kills");
-    assert!(
-        whole >= rounds,
-        "only {whole} of {} came back whole",
-        2 * rounds
-    );
+    println!("{rounds} rounds on each vendor, {kills} kills, failed: {failed:?}");
+    assert!(failed.is_empty(), "not whole again: {failed:?}");
 }

@@ -89,6 +89,7 @@ cases! {
     schema_unconverted
     several_databases
     table_globs
+    trigger_order
     triggers
     views
 }

@@ -427,3 +427,59 @@ fn run_rounds(vendor: Vendor, rounds: &[Round]) {
     apply(&case, "last");
     case.assert_equal(&[("db", "db")]);
 }
+
+#[test]
+fn a_revert_that_is_applied_makes_the_note_void() {
+    each(|case| {
+        case.remote_sql(
+            "UPDATE t SET v = 'new', updated_at = '2026-02-01' WHERE id = 1; INSERT INTO t VALUES (4, 'd', '2026-02-02')",
+        );
+        case.plan("p", &[]);
+        apply(case, "p");
+        assert_eq!(strategy(case, "noted", &[]), "incremental");
+        case.driftwarden(&["revert", "plans/p.json", "--out", "plans/r.json"])
+            .exits(0);
+        // A plan alone changes nothing of what is noted.
+        assert_eq!(strategy(case, "still", &[]), "incremental");
+        apply(case, "r");
+        assert_eq!(
+            value(
+                case,
+                Side::Local,
+                "SELECT GROUP_CONCAT(v ORDER BY id) FROM t"
+            ),
+            "a,b,c"
+        );
+        // Production's rows are older than the mark, and must be found all the same.
+        assert_eq!(strategy(case, "after", &[]), "full");
+        apply(case, "after");
+        case.assert_equal(&[("db", "db")]);
+        assert_eq!(strategy(case, "noted again", &[]), "incremental");
+    });
+}
+
+#[test]
+fn another_mask_key_makes_the_note_void() {
+    for vendor in Vendor::ALL {
+        let both = format!("{TABLE}{ROWS}");
+        let case = Case::with_database(vendor, &both, &both);
+        by_rules(&case, &json!([{ "match": "t", "mask": { "v": "hash" } }]));
+        case.plan("first", &[]);
+        apply(&case, "first");
+        assert_eq!(strategy(&case, "same", &[]), "incremental");
+        let output = case
+            .command(&["plan", "--out", "plans/other.json"])
+            .env("DRIFTWARDEN_MASK_KEY", "quite another mask key")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let plan = case.read_plan("other");
+        assert_eq!(plan["tables"][0]["strategy"], "full", "{plan:#}");
+        // Every row has another mask, however old it is.
+        assert_eq!(plan["summary"]["rows"]["update"], 3, "{plan:#}");
+        assert!(
+            plan["warnings"].to_string().contains("`where` or mask"),
+            "{plan:#}"
+        );
+    }
+}

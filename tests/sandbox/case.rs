@@ -200,9 +200,19 @@ impl Case {
 
     /// Returns everything in one of this case's databases as comparable text, without the case's prefix.
     pub(crate) fn dump(&self, side: Side, database: &str) -> String {
+        self.dumped(side, database, false)
+    }
+
+    /// As [`Case::dump`], with the next `AUTO_INCREMENT` values.
+    pub(crate) fn dump_with_counters(&self, side: Side, database: &str) -> String {
+        self.dumped(side, database, true)
+    }
+
+    fn dumped(&self, side: Side, database: &str, counters: bool) -> String {
         self.plain(&dump::database(
             &mut self.sandbox.root(side),
             &self.name(database),
+            counters,
         ))
     }
 

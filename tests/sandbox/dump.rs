@@ -8,8 +8,8 @@ use mysql::prelude::Queryable as _;
 use mysql::{Conn, Row, Value};
 use std::fmt::Write as _;
 
-/// Returns everything in a database as text.
-pub(crate) fn database(root: &mut Conn, name: &str) -> String {
+/// Returns everything in a database as text; the next `AUTO_INCREMENT` values where they are asked for.
+pub(crate) fn database(root: &mut Conn, name: &str, counters: bool) -> String {
     for sql in [
         "SET NAMES utf8mb4",
         "SET character_set_results = binary",
@@ -22,6 +22,9 @@ pub(crate) fn database(root: &mut Conn, name: &str) -> String {
     if root.query_drop(format!("USE {}", quoted(name))).is_err() {
         return "no such database\n".into();
     }
+    let show = |root: &mut Conn, text: &mut String, kind: &str, name: &str| {
+        show(root, text, kind, name, counters);
+    };
     show(root, &mut text, "DATABASE", &quoted(name));
     for (table, kind) in names(
         root,
@@ -64,7 +67,7 @@ fn names(root: &mut Conn, sql: &str) -> Vec<(String, String)> {
 }
 
 /// Appends every column of SHOW CREATE but the creation time and the database's name.
-fn show(root: &mut Conn, text: &mut String, kind: &str, name: &str) {
+fn show(root: &mut Conn, text: &mut String, kind: &str, name: &str, counters: bool) {
     let row: Row = root
         .query_first(format!("SHOW CREATE {kind} {name}"))
         .unwrap()
@@ -74,7 +77,7 @@ fn show(root: &mut Conn, text: &mut String, kind: &str, name: &str) {
             continue;
         }
         let value = cell(&value);
-        let value = if kind == "TABLE" {
+        let value = if kind == "TABLE" && !counters {
             without_auto_increment(&value)
         } else {
             value

@@ -19,7 +19,7 @@ use crate::schema::{Column, ObjectName, Table};
 use crate::sql::{Expr, Select, qualified};
 use crate::value::{Cell, Value};
 use anyhow::{Context as _, Result, bail};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows of one batch at most.
 const BATCH_ROWS: usize = 1000;
@@ -62,6 +62,8 @@ pub(super) struct Keyed<'a, 's> {
     sink: &'a mut EntrySink,
     left: &'a mut Left,
     stale: u64,
+    /// Rows of local's that were settled and are not left as they are.
+    settled: u64,
     shape: Shape,
     key: Vec<String>,
     held: ObjectName,
@@ -85,12 +87,13 @@ impl<'a, 's> Keyed<'a, 's> {
     pub(super) fn new(
         name: &'a ObjectName,
         (original, now): (&'a Table, Option<&'a Table>),
+        replaced: &BTreeSet<String>,
         local: &'a mut LocalSession,
         scratch: &'a mut Scratch<'s>,
         sink: &'a mut EntrySink,
         left: &'a mut Left,
     ) -> Result<Self> {
-        let shape = Shape::of(&save::task(name, name, original, now))?;
+        let shape = Shape::of(&save::task(name, name, original, now, replaced))?;
         let RowKey::Columns { positions, .. } = &shape.key else {
             bail!("{name} has no key");
         };
@@ -112,6 +115,7 @@ impl<'a, 's> Keyed<'a, 's> {
             sink,
             left,
             stale: 0,
+            settled: 0,
             shape,
             key,
             held,
@@ -175,11 +179,12 @@ impl<'a, 's> Keyed<'a, 's> {
         Ok(())
     }
 
-    /// Ends the table; returns the shape of its entries.
+    /// Ends the table; returns the shape of its entries, and how many of the rows that are there now are led back or are
+    /// back already.
     ///
     /// # Errors
     /// What the server says.
-    pub(super) fn finish(mut self) -> Result<Shape> {
+    pub(super) fn finish(mut self) -> Result<(Shape, u64)> {
         self.flush()?;
         if self.stale > 0 {
             self.left.reason = format!(
@@ -189,7 +194,7 @@ impl<'a, 's> Keyed<'a, 's> {
             );
         }
         self.scratch.let_go(&self.held)?;
-        Ok(self.shape)
+        Ok((self.shape, self.settled))
     }
 
     /// Settles the rows taken so far.
@@ -215,7 +220,9 @@ impl<'a, 's> Keyed<'a, 's> {
         let wanted = self.hold(&rows)?;
         for fact in &facts {
             let key = bytes_of(&fact.key);
+            let (stale, is_here) = (self.stale, here.contains_key(&key));
             self.settle(fact, here.remove(&key), wanted.get(&key))?;
+            self.settled += u64::from(is_here && stale == self.stale);
         }
         Ok(())
     }

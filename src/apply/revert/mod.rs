@@ -4,28 +4,26 @@
 //! and applied the same way. What changed on local since the apply is named and left alone. Must never touch a remote,
 //! and must never plan over a change of the developer's.
 
+mod facts;
 mod keyed;
 mod rows;
+mod schema;
 mod target;
 mod whole;
 
-use super::triggers;
 use super::undo::{Record, Undo};
+use super::{counters, triggers};
 use crate::config::Deletes;
 use crate::connect::{LocalSession, Reader as _};
-use crate::diff::object;
 use crate::introspect;
 use crate::plan::assemble::{self, Findings, Header};
 use crate::plan::link::Reference;
-use crate::plan::object_entries::{self, object_entries};
 use crate::plan::payload::PayloadFolder;
-use crate::plan::schema_entries::{self, Made, Options, SchemaChanges};
+use crate::plan::schema_entries;
 use crate::plan::{Entry, LocalServer, Plan, RemoteServer, Strategy, TablePlan};
-use crate::proof;
 use crate::refusal::Refusal;
 use crate::schema::{Database, ObjectName, print};
 use anyhow::{Context as _, Result};
-use std::collections::BTreeMap;
 use std::path::Path;
 use target::Target;
 
@@ -94,7 +92,14 @@ pub fn make(
         .map(|(local, remote)| schema_entries::Pair { local, remote })
         .collect();
     let mut findings = Findings::default();
-    let made = schema_entries(&pairs, &found.entries, local)?;
+    let made = schema::entries(
+        request,
+        &mut undo,
+        &target,
+        &pairs,
+        &mut found,
+        (local, second),
+    )?;
     for stuck in &made.stuck {
         found
             .entries
@@ -102,7 +107,7 @@ pub fn make(
     }
     findings.unsupported = made.stuck.into_iter().chain(made.held).collect();
     findings.entries = made.entries;
-    objects(&pairs, local, &mut findings)?;
+    schema::objects(&pairs, local, &mut findings)?;
     for (name, entries) in found.entries {
         for mut entry in entries {
             assemble::brake(
@@ -113,10 +118,11 @@ pub fn make(
             findings.entries.push(entry);
         }
     }
+    schema::databases_again(&mut target, &now, &mut findings);
     for entry in &mut findings.entries {
         in_terms_of_a_revert(entry);
     }
-    findings.tables = tables(&target, plan);
+    findings.tables = tables(&target, plan, &undo.records, &now);
     findings.references = references(&now, &target.desired);
     let mut left = target.left;
     left.extend(found.left);
@@ -167,71 +173,6 @@ fn databases(request: &Request<'_>, local: &mut LocalSession) -> Result<Vec<Data
     introspect::databases(local, &names).context("reading the local schema")
 }
 
-/// The entries of databases and tables, proven in a scratch schema.
-fn schema_entries(
-    pairs: &[schema_entries::Pair<'_>],
-    rows: &BTreeMap<ObjectName, Vec<Entry>>,
-    local: &mut LocalSession,
-) -> Result<Made> {
-    let server = local.server();
-    let options = Options {
-        vendor: server.vendor,
-        remote_vendor: server.vendor,
-        lower_case_table_names: server.lower_case_table_names,
-        selects: &|_| true,
-        keep_local: &|_| false,
-        databases: true,
-    };
-    let mut changes = SchemaChanges::find(pairs, &options);
-    let printed = proof::as_local_prints(local, &changes.to_print())
-        .context("cannot try the tables to go back to in a scratch schema")?;
-    changes.printed(printed);
-    changes.diff(&|name| rows.get(name).is_some_and(|entries| !entries.is_empty()));
-    let proven = proof::prove(local, &changes.to_prove())
-        .context("cannot prove the way back in a scratch schema")?;
-    Ok(changes.entries(proven))
-}
-
-/// The entries of views, triggers, routines and events. Their definers come back whether or not they have an account.
-fn objects(
-    pairs: &[schema_entries::Pair<'_>],
-    local: &mut LocalSession,
-    findings: &mut Findings,
-) -> Result<()> {
-    let mut accounts = introspect::local_accounts(local)?;
-    accounts.takes_any_function = true;
-    for object in pairs.iter().flat_map(|pair| pair.remote.objects.values()) {
-        if let Some(definer) = &object.definer {
-            let (user, host) = definer.rsplit_once('@').unwrap_or((definer, ""));
-            accounts.known.insert((user.to_owned(), host.to_owned()));
-        }
-    }
-    let both: Vec<object_entries::Pair<'_>> = pairs
-        .iter()
-        .map(|pair| object_entries::Pair {
-            local: pair.local,
-            remote: pair.remote,
-        })
-        .collect();
-    let vendor = local.server().vendor;
-    let schema = findings.entries.clone();
-    let found = object_entries(&object_entries::Request {
-        context: object::Context {
-            remote: vendor,
-            local: vendor,
-            accounts: &accounts,
-            databases: &[],
-        },
-        pairs: &both,
-        schema_entries: &schema,
-        selects: &|_, _| true,
-        keeps_local: &|_, _| false,
-    });
-    findings.entries.extend(found.entries);
-    findings.unsupported.extend(found.unsupported);
-    Ok(())
-}
-
 /// Says "before" where an ordinary plan speaks of production.
 fn in_terms_of_a_revert(entry: &mut Entry) {
     for reason in &mut entry.reasons {
@@ -241,11 +182,35 @@ fn in_terms_of_a_revert(entry: &mut Entry) {
                 "which was not there before the apply",
             )
             .replace(" on remote)", " before)")
+            .replace(
+                "local's values do not convert, the rows bring remote's",
+                "the rows bring the values that were there before",
+            )
             .replace("production's event would run", "the event would run again");
     }
 }
 
-fn tables(target: &Target, plan: &Plan) -> Vec<TablePlan> {
+/// The next `AUTO_INCREMENT` value that a table goes back to.
+fn counter(
+    name: &ObjectName,
+    table: &target::TableUndo,
+    records: &[Record],
+    now: &[Database],
+) -> Option<u64> {
+    let original = table.original.as_ref()?;
+    original
+        .columns
+        .iter()
+        .find(|column| column.auto_increment)?;
+    let here = now
+        .iter()
+        .find(|database| database.name == name.database)
+        .and_then(|database| database.tables.get(&name.name))
+        .and_then(|info| crate::schema::parse::counter(&info.create).ok()?);
+    counters::original(records, &name.to_string(), here)
+}
+
+fn tables(target: &Target, plan: &Plan, records: &[Record], now: &[Database]) -> Vec<TablePlan> {
     let fingerprint = |table: &Option<crate::schema::Table>| table.as_ref().map(print::fingerprint);
     target
         .tables
@@ -254,6 +219,7 @@ fn tables(target: &Target, plan: &Plan) -> Vec<TablePlan> {
             table: name.to_string(),
             strategy: Strategy::Revert,
             watermark: None,
+            auto_increment: counter(name, table, records, now),
             exactness: format!("what applying plan {} did is undone", plan.id),
             remote_schema: fingerprint(&table.original),
             local_schema: fingerprint(&table.now),

@@ -2,16 +2,17 @@
 //!
 //! Must never delete a row that the apply did not insert, and must never overwrite one that changed since.
 
-use super::keyed::{Fact, Keyed, What};
+use super::facts::{Source, facts, values};
+use super::keyed::Keyed;
 use super::target::{TableUndo, Target};
 use super::{Left, Request, whole};
 use crate::apply::save;
-use crate::apply::undo::{Blob, Images, Record, Spans, Undo};
+use crate::apply::undo::{Blob, Record, Spans, Undo};
+use crate::compare;
 use crate::connect::{LocalSession, Reader as _};
 use crate::plan::payload::{self, EntrySink};
 use crate::plan::row_entries;
-use crate::plan::row_sql::Values;
-use crate::plan::{Entry, Kind, PlanRow};
+use crate::plan::{Entry, Kind};
 use crate::proof::Scratch;
 use crate::read::encode::{self, Encoding};
 use crate::schema::{ObjectName, Table};
@@ -34,11 +35,14 @@ pub(super) struct Found {
     pub(super) left: Vec<Left>,
 }
 
-/// What the rows of one table are read from.
-pub(super) struct Source<'a> {
-    pub(super) request: &'a Request<'a>,
-    pub(super) records: &'a [Record],
-    pub(super) images: &'a mut Images,
+/// The row changes of one table.
+enum Rows {
+    /// There are none, or these.
+    Entries(Vec<Entry>),
+    /// The apply created it, and it holds rows of another hand.
+    Foreign,
+    /// They cannot be led back: why.
+    Undone(String),
 }
 
 /// Finds the row changes of all tables.
@@ -59,89 +63,175 @@ pub(super) fn of_tables(
         records: &undo.records,
         images: &mut undo.images,
     };
-    let mut undone = BTreeSet::new();
     for (name, table) in &target.tables {
-        let doing = || format!("reading what was done to the rows of {name}");
-        let Some(original) = &table.original else {
-            if !only_ours(&mut source, name, table, local).with_context(doing)? {
-                found.foreign.insert(name.clone());
-            }
-            continue;
-        };
-        let mut sink = EntrySink::new(request.folder, request.inline_rows, request.preview);
         let mut left = Left {
             object: name.to_string(),
             reason: String::new(),
             examples: Vec::new(),
         };
-        let way = way(&source, name, table, original)?;
-        let shape = match way {
-            Way::None => continue,
-            Way::Lost(reason) => {
-                undone.insert(name.clone());
+        let rows = of_table(
+            &mut source,
+            (name, table),
+            &compare::NONE_REPLACED,
+            &mut scratch,
+            local,
+            &mut left,
+        )
+        .with_context(|| doing(name))?;
+        match rows {
+            Rows::Entries(entries) => found.take(name, entries, local)?,
+            Rows::Foreign => drop(found.foreign.insert(name.clone())),
+            Rows::Undone(reason) => {
+                found.undone.insert(name.clone());
                 left.reason = reason;
-                found.left.push(left);
-                continue;
-            }
-            Way::Whole(blobs) => {
-                if !whole::is_as_left(source.records, name, local).with_context(doing)? {
-                    undone.insert(name.clone());
-                    "rows of it changed since the plan was applied, and no key tells which"
-                        .clone_into(&mut left.reason);
-                    found.left.push(left);
-                    continue;
-                }
-                whole::compare(
-                    &mut source,
-                    &blobs,
-                    name,
-                    (original, table.now.as_ref()),
-                    &mut scratch,
-                    local,
-                    &mut sink,
-                )
-            }
-            Way::Bag => whole::bag(
-                &mut source,
-                name,
-                (original, table),
-                &mut scratch,
-                local,
-                &mut sink,
-                &mut left,
-            ),
-            Way::Keyed => {
-                let mut keyed = Keyed::new(
-                    name,
-                    (original, table.now.as_ref()),
-                    local,
-                    &mut scratch,
-                    &mut sink,
-                    &mut left,
-                )?;
-                let facts = facts(&mut source, table, original, &mut keyed);
-                facts.and_then(|()| keyed.finish())
             }
         }
-        .with_context(doing)?;
         if !left.reason.is_empty() {
             found.left.push(left);
         }
-        let shape = row_entries::plan_shape(&shape);
-        let entries: Vec<Entry> = sink
-            .finish(&shape)?
+    }
+    Ok(found)
+}
+
+/// Finds the row changes of a table anew, as they are when columns of it, by lower-case name, are dropped and added again
+/// since what is in them does not convert back: every row's value is then brought from the undo record. Returns why it
+/// cannot be, where it cannot.
+///
+/// # Errors
+/// As for [`of_tables`].
+pub(super) fn with_replaced(
+    request: &Request<'_>,
+    undo: &mut Undo,
+    (name, table): (&ObjectName, &TableUndo),
+    replaced: &BTreeSet<String>,
+    (local, second): (&mut LocalSession, &mut LocalSession),
+) -> Result<Result<Vec<Entry>, String>> {
+    let mut scratch = Scratch::open(second)?;
+    let mut source = Source {
+        request,
+        records: &undo.records,
+        images: &mut undo.images,
+    };
+    let mut left = Left {
+        object: name.to_string(),
+        reason: String::new(),
+        examples: Vec::new(),
+    };
+    let rows = of_table(
+        &mut source,
+        (name, table),
+        replaced,
+        &mut scratch,
+        local,
+        &mut left,
+    )
+    .with_context(|| doing(name))?;
+    Ok(match rows {
+        Rows::Entries(entries) => Ok(entries),
+        Rows::Foreign => Err("rows of it were added since the plan was applied".to_owned()),
+        Rows::Undone(reason) => Err(reason),
+    })
+}
+
+fn doing(name: &ObjectName) -> String {
+    format!("reading what was done to the rows of {name}")
+}
+
+impl Found {
+    /// Takes the entries of a table in place of those that it had.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub(super) fn take(
+        &mut self,
+        name: &ObjectName,
+        entries: Vec<Entry>,
+        local: &mut LocalSession,
+    ) -> Result<()> {
+        if entries.iter().any(|entry| entry.kind == Kind::DeleteRows) {
+            self.local_rows.insert(name.clone(), count(local, name)?);
+        }
+        if entries.is_empty() {
+            self.entries.remove(name);
+        } else {
+            self.entries.insert(name.clone(), entries);
+        }
+        Ok(())
+    }
+}
+
+fn of_table(
+    source: &mut Source<'_>,
+    (name, table): (&ObjectName, &TableUndo),
+    replaced: &BTreeSet<String>,
+    scratch: &mut Scratch<'_>,
+    local: &mut LocalSession,
+    left: &mut Left,
+) -> Result<Rows> {
+    let Some(original) = &table.original else {
+        return Ok(if only_ours(source, name, table, local)? {
+            Rows::Entries(Vec::new())
+        } else {
+            Rows::Foreign
+        });
+    };
+    let request = source.request;
+    let mut sink = EntrySink::new(request.folder, request.inline_rows, request.preview);
+    let shape = match way(source, name, table, original, replaced)? {
+        Way::None | Way::Bag if !replaced.is_empty() => {
+            return Ok(Rows::Undone(
+                "the undo record does not have the values that were there before".to_owned(),
+            ));
+        }
+        Way::None => return Ok(Rows::Entries(Vec::new())),
+        Way::Lost(reason) => return Ok(Rows::Undone(reason)),
+        Way::Whole(blobs) => {
+            if !whole::is_as_left(source.records, name, local)? {
+                return Ok(Rows::Undone(
+                    "rows of it changed since the plan was applied, and no key tells which"
+                        .to_owned(),
+                ));
+            }
+            whole::compare(
+                source,
+                &blobs,
+                name,
+                (original, table.now.as_ref()),
+                replaced,
+                (scratch, local),
+                &mut sink,
+            )?
+        }
+        Way::Bag => whole::bag(
+            source,
+            name,
+            (original, table),
+            scratch,
+            local,
+            &mut sink,
+            left,
+        )?,
+        Way::Keyed => {
+            let models = (original, table.now.as_ref());
+            let mut keyed = Keyed::new(name, models, replaced, local, scratch, &mut sink, left)?;
+            facts(source, table, original, &mut keyed)?;
+            let (shape, settled) = keyed.finish()?;
+            // A row of another hand would lose its value with the column.
+            if !replaced.is_empty() && settled != count(local, name)? {
+                return Ok(Rows::Undone(
+                    "rows of it were added or changed since the plan was applied".to_owned(),
+                ));
+            }
+            shape
+        }
+    };
+    let shape = row_entries::plan_shape(&shape);
+    Ok(Rows::Entries(
+        sink.finish(&shape)?
             .into_iter()
             .map(|rows| row_entries::row_entry(name, &shape, rows))
-            .collect();
-        if entries.iter().any(|entry| entry.kind == Kind::DeleteRows) {
-            found.local_rows.insert(name.clone(), count(local, name)?);
-        }
-        if !entries.is_empty() {
-            found.entries.insert(name.clone(), entries);
-        }
-    }
-    found.undone = undone;
-    Ok(found)
+            .collect(),
+    ))
 }
 
 /// How the rows of a table are led back.
@@ -158,7 +248,13 @@ enum Way {
     Lost(String),
 }
 
-fn way(source: &Source<'_>, name: &ObjectName, table: &TableUndo, original: &Table) -> Result<Way> {
+fn way(
+    source: &Source<'_>,
+    name: &ObjectName,
+    table: &TableUndo,
+    original: &Table,
+    replaced: &BTreeSet<String>,
+) -> Result<Way> {
     if let Some(blobs) = whole::saved(source.records, name) {
         return Ok(Way::Whole(blobs));
     }
@@ -176,7 +272,7 @@ fn way(source: &Source<'_>, name: &ObjectName, table: &TableUndo, original: &Tab
     if values.is_none() && !changed {
         return Ok(Way::None);
     }
-    if save::key_between(original, now)?.is_some() {
+    if save::key_between(original, now, replaced)?.is_some() {
         return Ok(Way::Keyed);
     }
     if values.is_none() {
@@ -185,262 +281,6 @@ fn way(source: &Source<'_>, name: &ObjectName, table: &TableUndo, original: &Tab
     Ok(Way::Lost(
         "values of columns were lost, and its rows have no key any more by which they could come back".to_owned(),
     ))
-}
-
-/// Values that a schema change destroyed, and what it left in their place.
-struct Lost {
-    blobs: Vec<Blob>,
-    after: Vec<Blob>,
-    /// The columns that are not what they were; all of a table that is gone.
-    columns: Vec<String>,
-}
-
-/// Returns the values that are lost now, by the last entry that destroyed any.
-fn values(records: &[Record], table: &TableUndo, original: &Table) -> Option<Lost> {
-    let columns: Vec<String> = save::lost_columns(original, table.now.as_ref())
-        .iter()
-        .map(|column| column.name.clone())
-        .collect();
-    if columns.is_empty() {
-        return None;
-    }
-    let mut blobs = Vec::new();
-    let mut after = Vec::new();
-    for record in records {
-        match record {
-            Record::Object {
-                entry,
-                resumed: false,
-                ..
-            } if table.changes.contains(entry) && saves(records, entry) => {
-                // Saved anew: nothing of the attempt before was executed, or it was undone since.
-                blobs.clear();
-                after.clear();
-            }
-            Record::Values { entry, images } if table.changes.contains(entry) => {
-                blobs.push(images.clone());
-            }
-            Record::After { entry, images } if table.changes.contains(entry) => {
-                after.push(images.clone());
-            }
-            _ => {}
-        }
-    }
-    (!blobs.is_empty()).then_some(Lost {
-        blobs,
-        after,
-        columns,
-    })
-}
-
-fn saves(records: &[Record], id: &str) -> bool {
-    records
-        .iter()
-        .any(|record| matches!(record, Record::Values { entry, .. } if entry == id))
-}
-
-/// Hands on every row that the apply changed or whose values it destroyed.
-fn facts(
-    source: &mut Source<'_>,
-    table: &TableUndo,
-    original: &Table,
-    keyed: &mut Keyed<'_, '_>,
-) -> Result<()> {
-    let values = values(source.records, table, original);
-    let gone = values
-        .as_ref()
-        .map(|lost| lost.columns.clone())
-        .unwrap_or_default();
-    let mut touched: BTreeSet<[u8; 16]> = BTreeSet::new();
-    for id in &table.rows {
-        let Some(entry) = source.request.plan.entry(id) else {
-            continue;
-        };
-        keyed.begin(entry)?;
-        let key = keyed.key().to_vec();
-        let lost = values.is_some();
-        each_row(source, entry, &mut |row, image| {
-            let values = image.unwrap_or(&row.values);
-            let key = part(values, &key)?;
-            if lost {
-                touched.insert(digest(&key));
-            }
-            keyed.take(Fact {
-                what: match entry.kind {
-                    Kind::InsertRows => What::Inserted,
-                    Kind::UpdateRows => What::Updated,
-                    _ => What::Deleted,
-                },
-                known: known(entry, image, &gone),
-                key,
-                left: row.after_hash.clone(),
-            })
-        })?;
-        keyed.flush()?;
-    }
-    let Some(lost) = values else {
-        return Ok(());
-    };
-    let key = keyed.key().to_vec();
-    let mut after = After {
-        blobs: lost.after.into_iter(),
-        hashes: BTreeMap::new(),
-    };
-    keyed.begin_lost(&lost.columns);
-    let what = if table.now.is_none() {
-        What::Deleted
-    } else {
-        What::Lost
-    };
-    for blob in &lost.blobs {
-        for mut row in source.images.rows(blob)? {
-            let key = part(&row, &key)?;
-            let digest = digest(&key);
-            if touched.contains(&digest) {
-                continue;
-            }
-            let left = after.find(source.images, &key, digest)?;
-            if what == What::Lost {
-                row.retain(|name, _| lost.columns.contains(name));
-            }
-            keyed.take(Fact {
-                what,
-                known: row,
-                key,
-                left,
-            })?;
-        }
-    }
-    keyed.flush()
-}
-
-/// Hands on the rows of an entry that the record speaks of, each with how it was before.
-fn each_row(
-    source: &mut Source<'_>,
-    entry: &Entry,
-    take: &mut dyn FnMut(&PlanRow, Option<&Values>) -> Result<()>,
-) -> Result<()> {
-    let spans = Spans::of(&entry.id, source.records);
-    if spans.is_empty() {
-        return Ok(());
-    }
-    // Rows come in the order of the records but for those that were exchanged at the end.
-    let mut cache: Vec<(usize, Vec<Values>)> = Vec::new();
-    for row in payload::rows(entry, &source.request.plan.id, source.request.path)? {
-        let row = row?;
-        let Some(place) = spans.place(row.row) else {
-            continue;
-        };
-        let Some(Record::Rows {
-            images: Some(blob), ..
-        }) = source.records.get(place.record)
-        else {
-            take(&row, None)?;
-            continue;
-        };
-        if !cache.iter().any(|(record, _)| *record == place.record) {
-            cache.truncate(3);
-            cache.insert(0, (place.record, source.images.rows(blob)?));
-        }
-        let image = cache
-            .iter()
-            .find(|(record, _)| *record == place.record)
-            .and_then(|(_, rows)| rows.get(usize::try_from(place.row).ok()?))
-            .with_context(|| {
-                format!(
-                    "row {} of {} has no image in the undo record",
-                    row.row, entry.id
-                )
-            })?;
-        take(&row, Some(image))?;
-    }
-    Ok(())
-}
-
-/// What of a row's image is to come back: all of a row that was deleted; of one that was updated, the columns that the
-/// plan wrote and those that are gone.
-fn known(entry: &Entry, image: Option<&Values>, gone: &[String]) -> Values {
-    let mut known = image.cloned().unwrap_or_default();
-    if entry.kind == Kind::UpdateRows {
-        let written: BTreeSet<&str> = entry
-            .shape
-            .iter()
-            .flat_map(|shape| &shape.columns)
-            .map(|column| column.name.as_str())
-            .collect();
-        known.retain(|name, _| written.contains(name.as_str()) || gone.contains(name));
-    }
-    known
-}
-
-/// Hashes of what a schema change left, looked up in the order in which they were noted.
-struct After {
-    blobs: std::vec::IntoIter<Blob>,
-    hashes: BTreeMap<[u8; 16], String>,
-}
-
-impl After {
-    /// Returns the hash of a row; `None` where the record has none (a kill before it was noted).
-    fn find(
-        &mut self,
-        images: &mut Images,
-        key: &Values,
-        wanted: [u8; 16],
-    ) -> Result<Option<String>> {
-        loop {
-            if let Some(hash) = self.hashes.remove(&wanted) {
-                return Ok(Some(hash));
-            }
-            let Some(blob) = self.blobs.next() else {
-                return Ok(None);
-            };
-            let names: Vec<String> = key.keys().cloned().collect();
-            for row in images.rows(&blob)? {
-                if let Some(crate::value::Value::Text(hash)) = row.get(save::HASH) {
-                    let digest = digest(&part(&row, &names)?);
-                    self.hashes.insert(digest, hash.clone());
-                }
-            }
-        }
-    }
-}
-
-fn part(values: &Values, names: &[String]) -> Result<Values> {
-    names
-        .iter()
-        .map(|name| {
-            let value = values
-                .get(name)
-                .or_else(|| {
-                    values
-                        .iter()
-                        .find(|(other, _)| other.to_lowercase() == name.to_lowercase())
-                        .map(|(_, value)| value)
-                })
-                .with_context(|| {
-                    format!("a recorded row has no value of its key's column `{name}`")
-                })?;
-            Ok((name.clone(), value.clone()))
-        })
-        .collect()
-}
-
-/// Sixteen bytes that stand for a key: of a table that lost columns, the keys of its changed rows are held.
-fn digest(key: &Values) -> [u8; 16] {
-    use sha2::{Digest as _, Sha256};
-    let mut hash = Sha256::new();
-    for value in key.values() {
-        let cell = value.to_cell();
-        hash.update(
-            cell.as_ref()
-                .map_or(u64::MAX, |cell| cell.len() as u64)
-                .to_le_bytes(),
-        );
-        hash.update(cell.unwrap_or_default());
-    }
-    let mut short = [0; 16];
-    short.copy_from_slice(&hash.finalize()[..16]);
-    short
 }
 
 /// Whether a table that the apply created holds the rows that the apply inserted and no other.
@@ -516,18 +356,4 @@ fn count(local: &mut LocalSession, name: &ObjectName) -> Result<u64> {
     String::from_utf8_lossy(&cell.unwrap_or_default())
         .parse()
         .with_context(|| format!("counting the rows of {name}"))
-}
-
-impl Source<'_> {
-    /// Hands on the rows of an entry that the record speaks of.
-    ///
-    /// # Errors
-    /// When a row cannot be read, or taken.
-    pub(super) fn each(
-        &mut self,
-        entry: &Entry,
-        take: &mut dyn FnMut(&PlanRow, Option<&Values>) -> Result<()>,
-    ) -> Result<()> {
-        each_row(self, entry, take)
-    }
 }

@@ -36,6 +36,8 @@ pub(super) struct Target {
     pub(super) tables: BTreeMap<ObjectName, TableUndo>,
     /// What cannot.
     pub(super) left: Vec<Left>,
+    /// The databases that the apply created.
+    pub(super) created: BTreeSet<String>,
 }
 
 impl Target {
@@ -53,6 +55,7 @@ impl Target {
             desired: now.to_vec(),
             tables: BTreeMap::new(),
             left: Vec::new(),
+            created: BTreeSet::new(),
         };
         let executed = executed(records);
         let mut by_table: BTreeMap<ObjectName, TableUndo> = BTreeMap::new();
@@ -63,12 +66,8 @@ impl Target {
         {
             let name = object_of(entry)?;
             match entry.kind {
-                Kind::CreateDatabase => target.left.push(Left {
-                    object: entry.object.clone(),
-                    reason: "the database was created, and stays, without what was put into it"
-                        .to_owned(),
-                    examples: Vec::new(),
-                }),
+                Kind::CreateDatabase => drop(target.created.insert(name.database)),
+                Kind::DropDatabase => target.dropped(entry, &name.database),
                 Kind::AlterDatabase => target.database(entry, &name.database),
                 Kind::CreateTable
                 | Kind::AlterTable
@@ -201,14 +200,21 @@ impl Target {
         }
     }
 
+    /// A database that the apply dropped is made again.
+    fn dropped(&mut self, entry: &Entry, name: &str) {
+        let before = defaults(entry.before.as_deref());
+        if let (Some(database), Some(before)) = (self.database_mut(name), before)
+            && !database.exists
+        {
+            database.exists = true;
+            (database.charset, database.collation) = before;
+        }
+    }
+
     /// A database's own defaults.
     fn database(&mut self, entry: &Entry, name: &str) {
-        let defaults = |text: &Option<String>| -> Option<(String, String)> {
-            let (_, rest) = text.as_deref()?.rsplit_once(" CHARACTER SET ")?;
-            let (charset, collation) = rest.split_once(" COLLATE ")?;
-            Some((charset.to_owned(), collation.to_owned()))
-        };
-        let (before, after) = (defaults(&entry.before), defaults(&entry.after));
+        let before = defaults(entry.before.as_deref());
+        let after = defaults(entry.after.as_deref());
         let mut changed = true;
         if let (Some(database), Some(before)) = (self.database_mut(name), before) {
             let now = (database.charset.clone(), database.collation.clone());
@@ -282,6 +288,13 @@ impl Target {
             examples: Vec::new(),
         });
     }
+}
+
+/// The character set and collation in a database's text.
+fn defaults(text: Option<&str>) -> Option<(String, String)> {
+    let (_, rest) = text?.rsplit_once(" CHARACTER SET ")?;
+    let (charset, collation) = rest.split_once(" COLLATE ")?;
+    Some((charset.to_owned(), collation.to_owned()))
 }
 
 /// Ids of the entries that an apply began to execute.

@@ -3,8 +3,8 @@
 //! Must never lead back a table that is not as the apply left it.
 
 use super::Left;
+use super::facts::Source;
 use super::keyed::insert;
-use super::rows::Source;
 use super::target::TableUndo;
 use crate::apply::save;
 use crate::apply::undo::{Blob, Record};
@@ -20,7 +20,7 @@ use crate::schema::{ObjectName, Table};
 use crate::sql::{Expr, Select, qualified};
 use crate::value::Value;
 use anyhow::{Context as _, Result, bail};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows of one INSERT into the scratch schema.
 const HELD_ROWS: usize = 500;
@@ -83,8 +83,8 @@ pub(super) fn compare(
     blobs: &[Blob],
     name: &ObjectName,
     (original, now): (&Table, Option<&Table>),
-    scratch: &mut Scratch<'_>,
-    local: &mut LocalSession,
+    replaced: &BTreeSet<String>,
+    (scratch, local): (&mut Scratch<'_>, &mut LocalSession),
     sink: &mut EntrySink,
 ) -> Result<Shape> {
     let held = hold(scratch, original)?;
@@ -98,7 +98,7 @@ pub(super) fn compare(
             insert(scratch.session(), &held, original, part)?;
         }
     }
-    let task = save::task(&held, name, original, now);
+    let task = save::task(&held, name, original, now, replaced);
     let outcome = compare::between(
         &task,
         &mut LocalSource(scratch.session()),
@@ -123,7 +123,13 @@ pub(super) fn bag(
     left: &mut Left,
 ) -> Result<Shape> {
     let held = hold(scratch, original)?;
-    let shape = Shape::of(&save::task(&held, name, original, table.now.as_ref()))?;
+    let shape = Shape::of(&save::task(
+        &held,
+        name,
+        original,
+        table.now.as_ref(),
+        &compare::NONE_REPLACED,
+    ))?;
     let mut bag = Bag {
         name,
         original,

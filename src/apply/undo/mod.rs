@@ -17,7 +17,7 @@ pub(super) use spans::Spans;
 
 use crate::fault;
 use crate::plan::row_sql::Values;
-use crate::refusal::Problem;
+use crate::refusal::{self, Problem};
 use crate::schema::Object;
 use crate::value::{Value, to_hex};
 use anyhow::{Context as _, Result};
@@ -81,6 +81,14 @@ pub enum Record {
         /// count.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         resumed: bool,
+    },
+    /// The next `AUTO_INCREMENT` values of tables, before the first change of an apply or behind its last.
+    Counters {
+        /// By table, `database.table`.
+        counters: std::collections::BTreeMap<String, u64>,
+        /// Whether they are what the apply left.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        after: bool,
     },
     /// Values of columns (with the key), or whole rows, that a schema change is about to destroy.
     Values {
@@ -181,6 +189,10 @@ pub struct Journal {
     unsynced: bool,
     /// Where the next frame begins.
     end: u64,
+    /// Where the next line begins.
+    length: u64,
+    /// Whether a part of a line stands at the end that could not be taken back: nothing may follow it.
+    torn: bool,
 }
 
 /// Returns the folder of a plan's undo record.
@@ -237,6 +249,8 @@ impl Journal {
             images: None,
             unsynced: false,
             end,
+            length: read.whole,
+            torn: false,
         })
     }
 
@@ -292,11 +306,21 @@ impl Journal {
     /// # Errors
     /// As for [`Journal::append`].
     pub fn note(&mut self, record: &Record) -> Result<()> {
+        let before = self.chain.clone();
         let line = self.chain.line(record)?;
         fault::step();
-        self.file
-            .write_all(&line)
-            .map_err(|error| cannot_write(&self.path, &error))?;
+        let written = if self.torn {
+            Err(std::io::Error::other("an earlier line is there in part"))
+        } else {
+            self.file.write_all(&line)
+        };
+        if let Err(error) = written {
+            // A disk that is full may have taken half of the line, and another line may fit in later.
+            self.torn |= self.file.set_len(self.length).is_err();
+            self.chain = before;
+            return Err(cannot_write(&self.path, &error).into());
+        }
+        self.length += line.len() as u64;
         fault::step();
         Ok(())
     }
@@ -320,21 +344,23 @@ impl Journal {
 
     fn write_frame(&mut self, frame: &[u8]) -> std::io::Result<()> {
         if self.images.is_none() {
-            let mut file = OpenOptions::new()
+            let file = OpenOptions::new()
                 .write(true)
                 .create(true)
                 .truncate(false)
                 .open(&self.images_path)?;
             private(&self.images_path, 0o600)?;
             file.set_len(self.end)?;
-            file.seek(SeekFrom::Start(self.end))?;
             if let Some(folder) = self.images_path.parent() {
                 File::open(folder)?.sync_all()?;
             }
             self.images = Some(file);
         }
         match &mut self.images {
-            Some(file) => file.write_all(frame),
+            // What a full disk took of the frame before is written over.
+            Some(file) => file
+                .seek(SeekFrom::Start(self.end))
+                .and_then(|_| file.write_all(frame)),
             None => Ok(()),
         }
     }
@@ -356,12 +382,21 @@ fn private(path: &Path, mode: u32) -> std::io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
+/// Returns whether an error is that a record cannot be written: the same apply, run again, finishes.
+pub(super) fn cannot_be_written(error: &anyhow::Error) -> bool {
+    refusal::find::<Problem>(error).is_some_and(|problem| problem.remedy == MAKE_ROOM)
+}
+
+/// What to do about a record that cannot be written.
+const MAKE_ROOM: &str =
+    "make room on the disk (or mend the folder's permissions) and run the same apply again";
+
 fn cannot_write(path: &Path, error: &std::io::Error) -> Problem {
     Problem::new(
         format!(
             "the undo record {} cannot be written, so nothing more was changed: {error}",
             path.display()
         ),
-        "make room on the disk (or mend the folder's permissions) and run the same apply again",
+        MAKE_ROOM,
     )
 }

@@ -49,6 +49,27 @@ fn a_record_that_was_cut_off_is_left_out_and_the_next_apply_goes_on() {
 }
 
 #[test]
+fn a_line_that_cannot_be_written_is_not_followed_by_another() {
+    let place = tempfile::tempdir().unwrap();
+    let plan = place.path().join("x.json");
+    let folder = folder(&plan, "x");
+    let mut journal = Journal::open(&folder).unwrap();
+    journal.append(&begin()).unwrap();
+    let file = std::mem::replace(&mut journal.file, File::open("/dev/null").unwrap());
+    let chain = journal.chain.clone();
+    let error = journal.append(&committed("s.t.insert")).unwrap_err();
+    assert!(error.to_string().contains("journal.jsonl"), "{error:#}");
+    assert_eq!(journal.chain, chain);
+    journal.file = file;
+    journal.append(&committed("s.t.insert")).unwrap_err();
+    assert_eq!(read(&plan, "x").unwrap(), [begin()]);
+    // The next apply begins behind the last whole line.
+    let mut journal = Journal::open(&folder).unwrap();
+    journal.append(&committed("s.t.insert")).unwrap();
+    assert_eq!(read(&plan, "x").unwrap().len(), 2);
+}
+
+#[test]
 fn rows_come_back_as_they_were_kept_and_what_no_line_speaks_of_goes() {
     let place = tempfile::tempdir().unwrap();
     let plan = place.path().join("x.json");

@@ -473,6 +473,7 @@ fn table_plans(
                     watermark: compared
                         .get(&local_name)
                         .and_then(|table| table.watermark.clone()),
+                    auto_increment: None,
                 },
             );
         }

@@ -12,6 +12,7 @@ mod views;
 mod tests;
 
 pub use statements::object_statements;
+pub use triggers::group;
 
 use super::Entry;
 use crate::diff::object::{Context, differences, wanted};

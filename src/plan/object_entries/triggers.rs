@@ -10,10 +10,11 @@ use crate::plan::Kind;
 use crate::schema::{Object, ObjectKind, Unsupported, statement};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// A table, and when on it.
 type Group = (String, String);
 
-/// The table and moment of a trigger.
-fn group(object: &Object) -> Option<Group> {
+/// Returns the table and moment of a trigger; `None` for another object.
+pub fn group(object: &Object) -> Option<(String, String)> {
     let moment = statement::head(&object.create, &object.sql_mode)
         .ok()?
         .moment?;

@@ -240,6 +240,7 @@ pub fn statements(
                 &object.database,
             )?)]
         }
+        Kind::DropDatabase => vec![print::drop_database(&object.database)],
         Kind::CreateTable => {
             let table = parse::table(&text(after)?)
                 .with_context(|| format!("reading the text of {object}"))?;

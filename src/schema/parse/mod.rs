@@ -59,6 +59,21 @@ impl std::error::Error for ParseError {}
 /// # Errors
 /// A [`ParseError`] for whatever the model cannot hold.
 pub fn table(create: &str) -> Result<Table, ParseError> {
+    table_and_counter(create).map(|(table, _)| table)
+}
+
+/// Returns the next value of a table's `AUTO_INCREMENT` column, 1 where the text does not say; `None` for a table without
+/// such a column.
+///
+/// # Errors
+/// As for [`table`].
+pub fn counter(create: &str) -> Result<Option<u64>, ParseError> {
+    let (table, next) = table_and_counter(create)?;
+    let counts = table.columns.iter().any(|column| column.auto_increment);
+    Ok(counts.then(|| next.unwrap_or(1)))
+}
+
+fn table_and_counter(create: &str) -> Result<(Table, Option<u64>), ParseError> {
     let tokens = tokens(create)?;
     let mut cursor = Cursor::new(create, &tokens);
     cursor.expect_word("CREATE")?;
@@ -79,13 +94,13 @@ pub fn table(create: &str) -> Result<Table, ParseError> {
         }
     }
     cursor.expect_symbol(')')?;
-    options::options(&mut cursor, &mut table)?;
+    let next = options::options(&mut cursor, &mut table)?;
     if cursor.at_word("PARTITION") {
         table.partitioning = Some(cursor.rest());
     }
     cursor.expect_end()?;
     settle_charsets(&mut table);
-    Ok(table)
+    Ok((table, next))
 }
 
 /// Fills in what the text leaves to the defaults that every server has in common, so that the model's effective

@@ -33,8 +33,13 @@ const PLAIN: &[&str] = &[
     "TRANSACTIONAL",
 ];
 
-/// Parses the options behind the table's body, up to the partitions or the end.
-pub(crate) fn options(cursor: &mut Cursor<'_>, table: &mut Table) -> Result<(), ParseError> {
+/// Parses the options behind the table's body, up to the partitions or the end. Returns the next `AUTO_INCREMENT` value,
+/// which is data and no option, where it is printed.
+pub(crate) fn options(
+    cursor: &mut Cursor<'_>,
+    table: &mut Table,
+) -> Result<Option<u64>, ParseError> {
+    let mut next = None;
     while cursor.peek_kind().is_some() && !cursor.at_word("PARTITION") {
         if let Some(Kind::Quoted(name)) = cursor.peek_kind() {
             cursor.take_text()?;
@@ -66,7 +71,7 @@ pub(crate) fn options(cursor: &mut Cursor<'_>, table: &mut Table) -> Result<(), 
             }
             "AUTO_INCREMENT" => {
                 cursor.expect_symbol('=')?;
-                cursor.take_text()?;
+                next = cursor.take_text()?.parse().ok();
             }
             "DATA" | "INDEX" => {
                 cursor.expect_word("DIRECTORY")?;
@@ -96,5 +101,5 @@ pub(crate) fn options(cursor: &mut Cursor<'_>, table: &mut Table) -> Result<(), 
             _ => return Err(unknown),
         }
     }
-    Ok(())
+    Ok(next)
 }
