@@ -37,7 +37,7 @@ pub fn run(args: &RevertArgs, context: &mut Context<'_>) -> Result<u8> {
     let mut second = LocalSession::open_patiently(&config, Arc::clone(&notice))?;
     // What an apply is at work on has no state to go back from.
     execute::lock(&mut local, &plan)?;
-    let reverted = revert::make(
+    let mut reverted = revert::make(
         &Request {
             plan: &plan,
             path: &args.plan,
@@ -50,6 +50,7 @@ pub fn run(args: &RevertArgs, context: &mut Context<'_>) -> Result<u8> {
         &mut local,
         &mut second,
     )?;
+    file::take_free_id(&directory, &mut reverted.plan)?;
     let path = args
         .out
         .clone()

@@ -10,6 +10,8 @@ use serde::Deserialize;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
 
 const NEW_PLAN: &str =
     "restore the file (git checkout), or make a new plan with `driftwarden plan`";
@@ -17,6 +19,28 @@ const NEW_PLAN: &str =
 /// Returns where a plan goes in the plan folder.
 pub fn path_in(directory: &Path, plan: &Plan) -> PathBuf {
     directory.join(format!("{}.json", plan.id))
+}
+
+/// Makes a plan's id one that nothing in the folder has, by a `created_at` that is as many seconds later: a plan of the same
+/// second with the same content would share its payloads and its undo record with the one that is there.
+///
+/// # Errors
+/// As for [`digest::seal`].
+pub fn take_free_id(directory: &Path, plan: &mut Plan) -> Result<()> {
+    let taken = |id: &str| {
+        fs::read_dir(directory).is_ok_and(|mut files| {
+            files.any(|file| {
+                file.is_ok_and(|file| file.file_name().to_string_lossy().starts_with(id))
+            })
+        })
+    };
+    while taken(&plan.id) {
+        let created = OffsetDateTime::parse(&plan.created_at, &Rfc3339)
+            .with_context(|| format!("`created_at` of the plan is {:?}", plan.created_at))?;
+        plan.created_at = (created + Duration::SECOND).format(&Rfc3339)?;
+        digest::seal(plan)?;
+    }
+    Ok(())
 }
 
 /// Returns the folder of a plan's payloads: named after its id, beside the plan file.
@@ -297,6 +321,19 @@ mod tests {
             0o600
         );
         assert_eq!(fs::read_dir(folder_of(&path)).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_plan_of_the_same_second_takes_an_id_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = plan();
+        let mut second = plan();
+        take_free_id(folder.path(), &mut second).unwrap();
+        assert_eq!(second, first);
+        fs::create_dir(payload_folder(&folder.path().join("f0.json"), &first)).unwrap();
+        take_free_id(folder.path(), &mut second).unwrap();
+        assert_ne!(second.id, first.id);
+        digest::verify(&second).unwrap();
     }
 
     #[test]

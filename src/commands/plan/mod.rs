@@ -3,6 +3,7 @@
 //! Must never change anything on either side, but for scratch schemas on local that are dropped at once.
 
 mod dangling;
+mod facts;
 mod obstacles;
 mod report;
 mod rows;
@@ -16,24 +17,22 @@ use super::{Context, setup};
 use crate::cli::{CompareArgs, PlanArgs};
 use crate::compare;
 use crate::config::{Config, SnapshotScope};
-use crate::connect::{Counters, Reader, RemoteSession};
-use crate::plan::assemble::{self, Findings, Header};
-use crate::plan::link::Reference;
+use crate::connect::{Counters, RemoteSession};
+use crate::plan::assemble::{self, Findings};
 use crate::plan::payload::PayloadFolder;
 use crate::plan::schema_entries::{Made, SchemaChanges};
 use crate::plan::scope::Selection;
 use crate::plan::strategy::Choice;
-use crate::plan::{LocalServer, Plan, RemoteServer, Strategy, TablePlan, file};
+use crate::plan::{Plan, Strategy, file};
 use crate::read::rules::RowRules;
 use crate::review;
-use crate::schema::{ObjectName, print as text};
+use crate::schema::ObjectName;
 use anyhow::Result;
 use rows::{Candidate, Compared};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use survey::{Pair, Sides};
-use time::format_description::well_known::Rfc3339;
 use watermark::Watermarks;
 
 pub(super) use report::print;
@@ -156,11 +155,11 @@ pub(super) fn make(
     if with_schema {
         schema::objects(&pairs, &selection, config, &mut sides, &mut findings)?;
     }
-    findings.tables = table_plans(&pairs, &compared, with_data);
-    findings.references = references(&pairs);
+    findings.tables = facts::table_plans(&pairs, &compared, with_data);
+    findings.references = facts::references(&pairs);
 
     let mut plan = assemble::assemble(
-        header(
+        facts::header(
             &pairs,
             &sides,
             &selection,
@@ -177,6 +176,7 @@ pub(super) fn make(
             earlier.id
         ))?;
     }
+    file::take_free_id(&directory, &mut plan)?;
     let path = args
         .out
         .clone()
@@ -214,6 +214,22 @@ fn open_one_snapshot(sides: &mut Sides) -> Result<&'static str> {
     )
 }
 
+/// Ends the snapshot that all rows were read under, where there is one; returns how many it took.
+fn end_one_snapshot(sides: &mut Sides, findings: &mut Findings) -> Option<u64> {
+    if !sides.session.has_snapshot() {
+        return None;
+    }
+    // The rows are read: a connection that breaks only now harms nothing.
+    drop(sides.session.end_snapshot());
+    let snapshots = sides.remote.counters().snapshots;
+    if snapshots > 1 {
+        findings.warnings.push(format!(
+            "the connection to production broke in between: the rows were read under {snapshots} snapshots instead of one"
+        ));
+    }
+    Some(snapshots)
+}
+
 /// Writes the plan with its payloads.
 fn save(folder: PayloadFolder, path: &Path, plan: &Plan) -> Result<()> {
     // The payloads first: a plan file never stands there without them.
@@ -230,22 +246,6 @@ fn save(folder: PayloadFolder, path: &Path, plan: &Plan) -> Result<()> {
         "plan written"
     );
     Ok(())
-}
-
-/// Ends the snapshot that all rows were read under, where there is one; returns how many it took.
-fn end_one_snapshot(sides: &mut Sides, findings: &mut Findings) -> Option<u64> {
-    if !sides.session.has_snapshot() {
-        return None;
-    }
-    // The rows are read: a connection that breaks only now harms nothing.
-    drop(sides.session.end_snapshot());
-    let snapshots = sides.remote.counters().snapshots;
-    if snapshots > 1 {
-        findings.warnings.push(format!(
-            "the connection to production broke in between: the rows were read under {snapshots} snapshots instead of one"
-        ));
-    }
-    Some(snapshots)
 }
 
 /// What finding the differences of tables works with.
@@ -402,118 +402,4 @@ fn replace(
             Some((name, all))
         })
         .collect()
-}
-
-fn header(
-    pairs: &[Pair],
-    sides: &Sides,
-    selection: &Selection<'_>,
-    (schema, data): (bool, bool),
-    snapshots: u64,
-    context: &Context<'_>,
-) -> Result<Header> {
-    let (remote, local) = (sides.remote.server(), sides.local.server());
-    Ok(Header {
-        created_at: context.now.replace_nanosecond(0)?.format(&Rfc3339)?,
-        reverts: None,
-        remote: RemoteServer {
-            ssh: sides.ssh_host.clone(),
-            server: remote.display.clone(),
-            identity: remote.identity.clone(),
-            snapshots,
-        },
-        local: LocalServer {
-            server: local.display.clone(),
-            identity: local.identity.clone(),
-        },
-        databases: pairs.iter().map(|pair| pair.names.clone()).collect(),
-        tables: selection.tables.texts().map(str::to_owned).collect(),
-        schema,
-        data,
-    })
-}
-
-/// Returns every table of either side, with how it was compared.
-fn table_plans(
-    pairs: &[Pair],
-    compared: &BTreeMap<ObjectName, Compared>,
-    with_data: bool,
-) -> Vec<TablePlan> {
-    let mut tables = BTreeMap::new();
-    for pair in pairs {
-        for name in pair.remote.tables.keys().chain(pair.local.tables.keys()) {
-            let local_name = pair.local_name(name);
-            let fingerprint = |database: &crate::schema::Database| {
-                database
-                    .tables
-                    .get(name)
-                    .map(|info| text::fingerprint(&info.table))
-            };
-            let choice = match compared.get(&local_name) {
-                Some(table) => table.choice.clone(),
-                None if with_data && pair.remote.tables.contains_key(name) => Choice {
-                    strategy: Strategy::Skipped,
-                    exactness: "rows not compared: see `unsupported`".to_owned(),
-                    times: None,
-                },
-                None => Choice {
-                    strategy: Strategy::Schema,
-                    exactness: "only the schema was compared".to_owned(),
-                    times: None,
-                },
-            };
-            tables.insert(
-                local_name.to_string(),
-                TablePlan {
-                    table: local_name.to_string(),
-                    strategy: choice.strategy,
-                    exactness: choice.exactness,
-                    remote_schema: fingerprint(&pair.remote),
-                    local_schema: fingerprint(&pair.local),
-                    watermark: compared
-                        .get(&local_name)
-                        .and_then(|table| table.watermark.clone()),
-                    auto_increment: None,
-                },
-            );
-        }
-    }
-    tables.into_values().collect()
-}
-
-/// Returns the foreign keys of both sides by local names: local's hold while rows are written, production's will.
-fn references(pairs: &[Pair]) -> Vec<Reference> {
-    let local_of = |pair: &Pair, database: &str, from_remote: bool| -> String {
-        if !from_remote {
-            return database.to_owned();
-        }
-        pairs
-            .iter()
-            .find(|other| other.names.remote == database)
-            .map_or_else(
-                || pair.names.local.clone(),
-                |other| other.names.local.clone(),
-            )
-    };
-    let mut references = Vec::new();
-    for pair in pairs {
-        for (database, from_remote) in [(&pair.remote, true), (&pair.local, false)] {
-            for (name, info) in &database.tables {
-                for key in &info.table.foreign_keys {
-                    let parent_schema =
-                        key.referenced_database.as_deref().unwrap_or(&database.name);
-                    let parent_database = local_of(pair, parent_schema, from_remote);
-                    let reference = Reference {
-                        child: pair.local_name(name).to_string(),
-                        columns: key.columns.clone(),
-                        parent: ObjectName::new(parent_database, &key.referenced_table).to_string(),
-                    };
-                    if !references.contains(&reference) {
-                        references.push(reference);
-                    }
-                }
-            }
-        }
-    }
-    references
 }
