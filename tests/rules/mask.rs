@@ -335,10 +335,9 @@ fn every_kind_gives_what_the_docs_say_and_the_next_plan_is_empty() {
             // value it is checked in `a_group_gives_the_same_everywhere`.
             for ((cell, original), wanted) in found.iter().zip(originals).zip(expected.split('|')) {
                 if wanted == "?" {
-                    assert!(
-                        !cell.is_empty() && !original.contains(cell.as_str()),
-                        "{vendor} {name}: {cell}"
-                    );
+                    // One digit in ten is the original's by chance, and must be.
+                    let told = cell.len() > 3 && original.contains(cell.as_str());
+                    assert!(!cell.is_empty() && !told, "{vendor} {name}: {cell}");
                 } else {
                     assert_eq!(cell, wanted, "{vendor} {name}");
                 }
