@@ -4,6 +4,8 @@ Environment:
   BENCH_SCALE    rows as a part of the full size (default 1: 2,000,000 rows compared, 3,000,000 copied, growth to 5,000,000)
   BENCH_VENDORS  mysql, mariadb or both (default: both)
   BENCH_ONLY     scenarios by name, with commas: copy, compare, keys, incremental, many, growth (default: all)
+  BENCH_DELAYS   round trips in milliseconds, with commas (default: 0,50)
+  BENCH_PEERS    0 leaves the other tools out, for a quick look at a change (default: 1)
   BENCH_PROGRAM  the driftwarden to measure (default: target/release/driftwarden)
   BENCH_OUT      the file to write (default: docs/benchmarks.md at full size, target/benchmarks.md otherwise)
 """

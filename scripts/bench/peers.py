@@ -1,5 +1,6 @@
 """The other ways to the same end, each as its users would run it through ssh. One that is not installed is said."""
 
+import os
 import shlex
 import shutil
 import socket
@@ -9,6 +10,9 @@ import time
 from measure import Cost, run, together
 from sandbox import PEER, PEER_PASSWORD
 from tables import DATABASE, bare_query
+
+# Whether the other tools are measured as well; the bare query always is.
+WANTED = os.environ.get("BENCH_PEERS", "1") != "0"
 
 
 def bare(servers, kind, folder):

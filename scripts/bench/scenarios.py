@@ -1,6 +1,7 @@
 """What is measured."""
 
 import dataclasses
+import os
 import typing
 
 import peers
@@ -10,7 +11,7 @@ from measure import Cost
 from report import Report
 from sandbox import Servers
 
-DELAYS = (0, 50)
+DELAYS = tuple(int(delay) for delay in os.environ.get("BENCH_DELAYS", "0,50").split(","))
 
 
 @dataclasses.dataclass
@@ -48,8 +49,9 @@ def copy(run):
     )
     for delay in DELAYS:
         group = f"{delay} ms"
-        section.add(group, "ssh mysqldump \\| mysql", peers.dump_over_ssh(run.servers, run.proxy(delay), run.folder), rows)
-        section.add(group, "mydumper + myloader, 2 threads", peers.my_dumper(run.servers, run.proxy(delay), run.folder), rows)
+        if peers.WANTED:
+            section.add(group, "ssh mysqldump \\| mysql", peers.dump_over_ssh(run.servers, run.proxy(delay), run.folder), rows)
+            section.add(group, "mydumper + myloader, 2 threads", peers.my_dumper(run.servers, run.proxy(delay), run.folder), rows)
         run.servers.sql("local", f"DROP DATABASE IF EXISTS {tables.DATABASE}")
         ours = run.ours(delay)
         plan = ours.plan("--full-diff-all")
@@ -87,7 +89,8 @@ def compare_table(run, kind, rows, what, delays, drifts=("scattered", "hot range
         ours = run.ours(delay)
         section.add(group, "bare query, both servers", peers.bare(run.servers, kind, run.folder), rows)
         section.add(group, "driftwarden plan", ours.plan("--full-diff-all"), rows)
-        section.add(group, "pt-table-sync --print", peers.table_sync(run.servers, run.proxy(delay), run.folder, False), rows)
+        if peers.WANTED:
+            section.add(group, "pt-table-sync --print", peers.table_sync(run.servers, run.proxy(delay), run.folder, False), rows)
         for how in drifts:
             group = f"{delay} ms, {how}"
             changed = tables.drift(run.servers, kind, rows, how)
@@ -95,7 +98,8 @@ def compare_table(run, kind, rows, what, delays, drifts=("scattered", "hot range
             section.add(group, "driftwarden plan", ours.plan("--full-diff-all"), changed)
             if ours.rows() != changed:
                 section.add(group, "driftwarden plan", Cost(failed=f"found {ours.rows()} rows of {changed}"))
-            section.add(group, "pt-table-sync --print", peers.table_sync(run.servers, run.proxy(delay), run.folder, False), changed)
+            if peers.WANTED:
+                section.add(group, "pt-table-sync --print", peers.table_sync(run.servers, run.proxy(delay), run.folder, False), changed)
             section.add(group, "driftwarden apply", ours.apply(), changed)
             check(run, ours, section, group)
 
