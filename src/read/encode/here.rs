@@ -81,8 +81,12 @@ impl Hasher {
                 self.row.push(b'#');
             }
         }
-        let nulls = cells.iter().map(|cell| b'0' + u8::from(cell.is_none()));
-        self.row.extend(nulls);
+        for (place, cell) in cells.iter().enumerate() {
+            if place > 0 {
+                self.row.push(b'#');
+            }
+            self.row.push(b'0' + u8::from(cell.is_none()));
+        }
         Some(to_hex(&Sha256::digest(&self.row)[..16]))
     }
 }
@@ -143,12 +147,12 @@ mod tests {
         assert_eq!(
             hasher.hash(&[cell("7"), cell("a#b"), cell("-0")]),
             Some(expected(
-                "7#a#b#00000000010100000000000000000000800000000000000000#3#000"
+                "7#a#b#00000000010100000000000000000000800000000000000000#3#0#0#0"
             ))
         );
         assert_eq!(
             hasher.hash(&[cell("7"), None, None]),
-            Some(expected("7#011"))
+            Some(expected("7#0#1#1"))
         );
         assert_eq!(hasher.hash(&[cell("7")]), None);
         assert_eq!(hasher.hash(&[cell("7"), None, cell("x")]), None);
