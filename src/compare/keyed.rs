@@ -17,8 +17,9 @@ use anyhow::{Result, bail};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Chunks asked for ahead on each connection.
-const AHEAD: usize = 2;
+/// Chunks asked for ahead on each connection: enough that a server that is done first has the next ones to go on with while
+/// the other, or a second look, takes its time.
+const AHEAD: usize = 4;
 /// Rows of differing buckets that are gathered before the second look.
 const GATHERED_ROWS: u64 = 20_000;
 /// Differing ranges that one statement names.
@@ -88,6 +89,7 @@ impl Comparison<'_> {
                     break;
                 }
                 self.resolve(std::mem::take(&mut areas), &keys)?;
+                self.finish_looks(&keys)?;
                 self.next_snapshot()?;
                 read_under = false;
                 continue;
@@ -97,7 +99,8 @@ impl Comparison<'_> {
                 self.resolve(std::mem::take(&mut areas), &keys)?;
             }
         }
-        self.resolve(areas, &keys)
+        self.resolve(areas, &keys)?;
+        self.finish_looks(&keys)
     }
 
     fn take_chunk(

@@ -34,7 +34,7 @@ use crate::sql::{Expr, Select};
 use crate::value::ValueKind;
 use anyhow::{Context as _, Result, bail};
 use more::More;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 use work::{RemoteSource, Worker};
@@ -246,6 +246,7 @@ fn over<'s>(
             greatest: None,
             complete: true,
             keys_only: false,
+            looks: VecDeque::new(),
         }
         .run()
     })
@@ -289,6 +290,8 @@ struct Comparison<'a> {
     complete: bool,
     /// Whether only keys are compared.
     keys_only: bool,
+    /// Second looks that both servers are at.
+    looks: VecDeque<resolve::Look>,
 }
 
 impl Comparison<'_> {

@@ -20,6 +20,9 @@ const MATCHED_ROWS: u64 = 20_000;
 /// Most bucket numbers that one statement names.
 const NAMED_BUCKETS: usize = 2_000;
 
+/// Groups of rows that the servers are asked for before the group before them is matched.
+const LOOKS_AHEAD: usize = 1;
+
 /// A bucket that differs: its number, the remote's rows, local's rows.
 type Bucket = (u64, u64, u64);
 
@@ -99,6 +102,13 @@ impl Area {
     }
 }
 
+/// A group of rows that both servers were asked for.
+pub(super) struct Look {
+    group: Vec<Area>,
+    remote: Answer<Vec<Row>>,
+    local: Answer<Vec<Row>>,
+}
+
 /// A row of the second look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Seen {
@@ -124,7 +134,9 @@ impl Comparison<'_> {
         let mut rows = 0;
         for area in areas.into_iter().flat_map(Area::pieces) {
             if keys.ordered && area.is_one_sided() {
-                self.match_group(&std::mem::take(&mut group), keys)?;
+                self.match_group(std::mem::take(&mut group), keys)?;
+                // Rows are handed on in key order.
+                self.finish_looks(keys)?;
                 rows = 0;
                 let side = if area.local_rows == 0 {
                     Side::Remote
@@ -133,19 +145,19 @@ impl Comparison<'_> {
                 };
                 self.one_sided(side, keys.side(side), &area.range)?;
             } else if area.rows() > 2 * MATCHED_ROWS {
-                self.match_group(&std::mem::take(&mut group), keys)?;
+                self.match_group(std::mem::take(&mut group), keys)?;
                 rows = 0;
                 self.split(&area, keys)?;
             } else {
                 if rows + area.rows() > 2 * MATCHED_ROWS {
-                    self.match_group(&std::mem::take(&mut group), keys)?;
+                    self.match_group(std::mem::take(&mut group), keys)?;
                     rows = 0;
                 }
                 rows += area.rows();
                 group.push(area);
             }
         }
-        self.match_group(&group, keys)
+        self.match_group(group, keys)
     }
 
     /// Spreads an area that is too large over finer buckets, and looks at those that differ.
@@ -170,23 +182,48 @@ impl Comparison<'_> {
             buckets: Some((outer.saturating_mul(finer), differing)),
         };
         for piece in finer.pieces() {
-            self.match_group(&[piece], keys)?;
+            self.match_group(vec![piece], keys)?;
         }
         Ok(())
     }
 
-    fn match_group(&mut self, group: &[Area], keys: &Keys) -> Result<()> {
+    /// Asks both servers for the rows of a group. They go on with it while the groups before are matched, and with the
+    /// next chunks' sums.
+    fn match_group(&mut self, group: Vec<Area>, keys: &Keys) -> Result<()> {
         if group.is_empty() {
             return Ok(());
         }
-        let local = self.ask_hashes(Side::Local, group, keys)?;
-        let remote = self.ask_hashes(Side::Remote, group, keys)?;
+        let local = self.ask_hashes(Side::Local, &group, keys)?;
+        let remote = self.ask_hashes(Side::Remote, &group, keys)?;
+        self.looks.push_back(Look {
+            group,
+            remote,
+            local,
+        });
+        while self.looks.len() > LOOKS_AHEAD {
+            self.finish_look(keys)?;
+        }
+        Ok(())
+    }
+
+    /// Matches the rows of all groups that were asked for.
+    pub(super) fn finish_looks(&mut self, keys: &Keys) -> Result<()> {
+        while !self.looks.is_empty() {
+            self.finish_look(keys)?;
+        }
+        Ok(())
+    }
+
+    fn finish_look(&mut self, keys: &Keys) -> Result<()> {
+        let Some(look) = self.looks.pop_front() else {
+            return Ok(());
+        };
         let columns = keys.positions.len();
-        let local = seen(&local.wait()?, columns)?;
-        let mut remote = seen(&remote.wait()?, columns)?;
-        let expected = group.iter().map(|area| area.remote_rows).sum::<u64>();
+        let local = seen(&look.local.wait()?, columns)?;
+        let mut remote = seen(&look.remote.wait()?, columns)?;
+        let expected = look.group.iter().map(|area| area.remote_rows).sum::<u64>();
         if remote.len() as u64 != expected {
-            remote = self.read_again(group, keys)?;
+            remote = self.read_again(&look.group, keys)?;
         }
         let wanted = differences(&remote, &local, self.task.keep_local, self.beyond);
         drop((remote, local));
