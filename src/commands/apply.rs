@@ -334,6 +334,29 @@ fn counted(rows: u64) -> String {
     }
 }
 
+fn print_problems(problems: &[&Report], context: &mut Context<'_>) -> Result<()> {
+    if problems.is_empty() {
+        return Ok(());
+    }
+    writeln!(context.out, "Not done:")?;
+    for report in problems {
+        writeln!(context.out, "  {}", line(report))?;
+        if let Ending::Stale {
+            stale, examples, ..
+        } = &report.ending
+        {
+            for example in examples {
+                writeln!(context.out, "      {}", line_of(example))?;
+            }
+            let named = examples.len() as u64;
+            if *stale > named {
+                writeln!(context.out, "      and {} more", stale - named)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 fn print_summary(
     outcome: &Outcome,
     plan: &Plan,
@@ -384,24 +407,7 @@ fn print_summary(
             line_of(unnoted)
         )?;
     }
-    if !problems.is_empty() {
-        writeln!(context.out, "Not done:")?;
-        for report in &problems {
-            writeln!(context.out, "  {}", line(report))?;
-            if let Ending::Stale {
-                stale, examples, ..
-            } = &report.ending
-            {
-                for example in examples {
-                    writeln!(context.out, "      {}", line_of(example))?;
-                }
-                let named = examples.len() as u64;
-                if *stale > named {
-                    writeln!(context.out, "      and {} more", stale - named)?;
-                }
-            }
-        }
-    }
+    print_problems(&problems, context)?;
     let waiting = plan.entries.len() - outcome.reports.len().min(plan.entries.len());
     if waiting > 0 && !outcome.interrupted {
         let were = if waiting == 1 {
