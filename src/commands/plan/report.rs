@@ -54,26 +54,26 @@ pub(in crate::commands) fn print(
     }
     if context.verbosity >= 0 {
         let cost = written.counters;
-        writeln!(
-            context.err,
-            "Compared {}.",
-            progress::figures(written.scanned, Duration::from_secs_f64(written.seconds))
-        )?;
         #[allow(clippy::cast_precision_loss, reason = "seconds for reading")]
         let held = cost.longest_snapshot as f64 / 1000.0;
-        writeln!(
-            context.err,
-            "Read from production: {} bytes in {} round trips, {} queries; {} snapshots, {} held for {held:.1} s",
+        // In one piece: the plan goes to another stream, which may be the same terminal or file.
+        let figures = format!(
+            "Compared {}.\nRead from production: {} bytes in {} round trips, {} queries; {}, {} held for {held:.1} s\n",
+            progress::figures(written.scanned, Duration::from_secs_f64(written.seconds)),
             cost.bytes_received,
             cost.round_trips,
             cost.queries,
-            cost.snapshots,
+            match cost.snapshots {
+                1 => "1 snapshot".to_owned(),
+                count => format!("{count} snapshots"),
+            },
             if written.one_snapshot {
                 "the one"
             } else {
                 "the longest"
             }
-        )?;
+        );
+        context.err.write_all(figures.as_bytes())?;
     }
     Ok(())
 }
