@@ -69,9 +69,16 @@ pub fn now() -> Option<Progress> {
     state().clone()
 }
 
-/// Returns rows and seconds in words: `1000000 rows in 2.5 s (400000 rows/s)`.
+/// Fewer rows than this say nothing of a rate.
+const RATED_ROWS: u64 = 10_000;
+
+/// Returns rows and seconds in words: `1000000 rows in 2.5 s (400000 rows/s)`, `1 row in 0.4 s`.
 pub fn figures(rows: u64, time: Duration) -> String {
     let seconds = time.as_secs_f64();
+    let noun = if rows == 1 { "row" } else { "rows" };
+    if rows < RATED_ROWS {
+        return format!("{rows} {noun} in {seconds:.1} s");
+    }
     #[allow(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
@@ -79,7 +86,7 @@ pub fn figures(rows: u64, time: Duration) -> String {
         reason = "a rate for reading"
     )]
     let rate = (rows as f64 / seconds.max(0.001)) as u64;
-    format!("{rows} rows in {seconds:.1} s ({rate} rows/s)")
+    format!("{rows} {noun} in {seconds:.1} s ({rate} rows/s)")
 }
 
 #[cfg(test)]
@@ -98,9 +105,8 @@ mod tests {
         end();
         let now = now().unwrap_or_default();
         assert_eq!((now.all_done, now.number, now.what.as_str()), (160, 2, ""));
-        assert_eq!(
-            figures(1000, Duration::from_millis(500)),
-            "1000 rows in 0.5 s (2000 rows/s)"
-        );
+        let half = Duration::from_millis(500);
+        assert_eq!(figures(20_000, half), "20000 rows in 0.5 s (40000 rows/s)");
+        assert_eq!(figures(1, half), "1 row in 0.5 s");
     }
 }
