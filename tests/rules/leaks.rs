@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 /// What production must keep to itself. No value is part of another, and none is in a query of the test's own.
-const SENTINELS: [&str; 7] = [
+pub(super) const SENTINELS: [&str; 7] = [
     "sentinel.ann@acme.example",
     "Sentinela Zo\u{eb}",
     "+99 555 731 9911",
@@ -24,7 +24,7 @@ const SENTINELS: [&str; 7] = [
 
 /// Everything that went through, both ways.
 #[derive(Debug, Clone, Default)]
-struct Eye(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Eye(Arc<Mutex<Vec<u8>>>);
 
 impl Eye {
     /// Listens on a free port and hands everything on to the port given.
@@ -41,6 +41,24 @@ impl Eye {
             }
         });
         (eye, own)
+    }
+
+    /// Puts itself between a case and its production: the config's port is the eye's from now on.
+    pub(super) fn before(case: &Case) -> Self {
+        let production = case.sandbox.setting("REMOTE_PORT");
+        let (eye, port) = Self::on(production.parse().unwrap());
+        let path = case.folder().join("config/config.json");
+        let config = std::fs::read_to_string(&path).unwrap().replace(
+            &format!("\"port\": {production}"),
+            &format!("\"port\": {port}"),
+        );
+        std::fs::write(&path, config).unwrap();
+        eye
+    }
+
+    /// Returns everything that went through so far.
+    pub(super) fn seen(&self) -> Vec<u8> {
+        self.0.lock().unwrap().clone()
     }
 
     fn pass(&self, mut from: TcpStream, mut to: TcpStream) {
@@ -75,7 +93,7 @@ fn spellings(value: &str) -> Vec<Vec<u8>> {
     ]
 }
 
-fn assert_clean(what: &str, bytes: &[u8]) {
+pub(super) fn assert_clean(what: &str, bytes: &[u8]) {
     for sentinel in SENTINELS {
         for spelling in spellings(sentinel) {
             let found = bytes
@@ -87,7 +105,7 @@ fn assert_clean(what: &str, bytes: &[u8]) {
 }
 
 /// Every file below a folder, payloads unpacked as well.
-fn assert_folder_clean(folder: &Path, files: &mut usize) {
+pub(super) fn assert_folder_clean(folder: &Path, files: &mut usize) {
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
         let path = entry.path();
         if path.is_dir() {
@@ -121,7 +139,6 @@ fn originals_stay_on_production() {
                       CONCAT('kept ', i), '2026-01-01' FROM n;
              INSERT INTO loose VALUES ('{email}', '{born}'), ('{email}', '{born}'), (NULL, NULL);"
         ));
-        let (eye, port) = Eye::on(case.sandbox.setting("REMOTE_PORT").parse().unwrap());
         set_rules(
             &case,
             &json!([
@@ -130,12 +147,7 @@ fn originals_stay_on_production() {
                 { "match": "loose", "mask": { "email": "hash", "born": "date_shift" } },
             ]),
         );
-        let path = case.folder().join("config/config.json");
-        let config = std::fs::read_to_string(&path).unwrap().replace(
-            &format!("\"port\": {}", case.sandbox.setting("REMOTE_PORT")),
-            &format!("\"port\": {port}"),
-        );
-        std::fs::write(&path, config).unwrap();
+        let eye = Eye::before(&case);
 
         let plan = case.plan("copy", &["-vv"]);
         super::applied(&case, "copy", &plan);
@@ -156,7 +168,7 @@ fn originals_stay_on_production() {
         let output = case.driftwarden(&["show", "plans/drift.json"]).exits(0);
         assert_clean("show", output.stdout.as_bytes());
 
-        let through = eye.0.lock().unwrap().clone();
+        let through = eye.seen();
         assert!(
             through.len() > 100_000,
             "the eye saw {} bytes",

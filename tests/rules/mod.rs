@@ -1,6 +1,7 @@
 //! Rules of the config that change what is compared: `where`, and masks.
 
 mod filter;
+mod incremental;
 mod language;
 mod leaks;
 mod mask;
