@@ -82,7 +82,7 @@ pub enum ColorChoice {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Write config/config.json from the template, and make plans/ and issues/
+    /// Write config/config.json from the template, and make plans/, issues/ and logs/
     #[command(after_help = "Example:\n  driftwarden init")]
     Init(InitArgs),
     /// Walk the whole chain (config, ssh, logins, grants, git) and name a remedy for each failure

@@ -29,7 +29,7 @@ fn help_is_for_people() {
     Usage: driftwarden [OPTIONS] <COMMAND>
 
     Commands:
-      init         Write config/config.json from the template, and make plans/ and issues/
+      init         Write config/config.json from the template, and make plans/, issues/ and logs/
       doctor       Walk the whole chain (config, ssh, logins, grants, git) and name a remedy for each
                    failure
       plan         Read both sides and write a plan; changes nothing

@@ -4,7 +4,8 @@ use super::Context;
 use crate::cli::{Cli, CompletionsArgs, ManArgs};
 use crate::refusal::Problem;
 use anyhow::{Context as _, Result};
-use clap::CommandFactory;
+use clap::{CommandFactory, ValueEnum as _};
+use clap_complete::Shell;
 
 /// Prints a shell's completion script.
 ///
@@ -13,8 +14,28 @@ use clap::CommandFactory;
 pub fn run(args: &CompletionsArgs, context: &mut Context<'_>) -> Result<u8> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "driftwarden", &mut script);
+    if args.shell == Shell::Fish {
+        arguments_for_fish(&mut script);
+    }
     context.out.write_all(&script)?;
     Ok(0)
+}
+
+/// Adds the words that stand as arguments, which fish is not told of by the generator.
+fn arguments_for_fish(script: &mut Vec<u8>) {
+    let command = Cli::command();
+    let commands: Vec<&str> = command.get_subcommands().map(|it| it.get_name()).collect();
+    let shells = Shell::value_variants();
+    let shells: Vec<String> = shells.iter().map(ToString::to_string).collect();
+    for (name, words) in [
+        ("completions", shells.join(" ")),
+        ("man", commands.join(" ")),
+    ] {
+        let line = format!(
+            "complete -c driftwarden -n \"__fish_driftwarden_using_subcommand {name}\" -f -a \"{words}\"\n"
+        );
+        script.extend_from_slice(line.as_bytes());
+    }
 }
 
 /// Prints a man page, or writes them all into a folder.
@@ -89,11 +110,14 @@ mod tests {
 
     #[test]
     fn completions_know_every_command() {
-        use clap_complete::Shell;
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "driftwarden", &mut script);
+            if shell == Shell::Fish {
+                arguments_for_fish(&mut script);
+            }
             let script = String::from_utf8(script).unwrap();
+            assert!(script.contains("powershell"), "{shell}");
             for command in Cli::command().get_subcommands() {
                 assert!(script.contains(command.get_name()), "{shell}: {command}");
             }

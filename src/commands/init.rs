@@ -13,6 +13,7 @@ const TEMPLATE: &str = include_str!("../../config/config.json.example");
 const SCHEMA: &str = include_str!("../../config/config.schema.json");
 const PLAN_SCHEMA: &str = include_str!("../../plans/plan.schema.json");
 const PLANS_IGNORE: &str = "# Payloads and undo records hold rows, whatever `plan.preview` says: they stay on this machine.\n*/\n*.undo*\n*.tmp\n";
+const LOGS_IGNORE: &str = "# What a run did on this machine is nobody else's.\n*\n";
 
 /// Runs the command in the current directory. Never writes over an existing file.
 ///
@@ -29,14 +30,18 @@ pub fn run(_args: &InitArgs, context: &mut Context<'_>) -> Result<u8> {
     }
     let is_new = create(&config, TEMPLATE)?;
     create(&config.with_file_name("config.schema.json"), SCHEMA)?;
-    for folder in ["plans", "issues"] {
+    for folder in ["plans", "issues", "logs"] {
         fs::create_dir_all(folder).with_context(|| format!("making the folder {folder}"))?;
     }
     create(Path::new("plans/.gitignore"), PLANS_IGNORE)?;
+    create(Path::new("logs/.gitignore"), LOGS_IGNORE)?;
     create(&Path::new("plans").join(plan::SCHEMA_FILE), PLAN_SCHEMA)?;
     let shown = config.display();
     if is_new {
-        writeln!(context.out, "Wrote {shown}, and made plans/ and issues/.")?;
+        writeln!(
+            context.out,
+            "Wrote {shown}, and made plans/, issues/ and logs/."
+        )?;
         writeln!(
             context.out,
             "Next: set `ssh.host`, `remote.user`, `local` and `databases` in {shown}, then run `driftwarden doctor`."
@@ -44,7 +49,7 @@ pub fn run(_args: &InitArgs, context: &mut Context<'_>) -> Result<u8> {
     } else {
         writeln!(
             context.out,
-            "{shown} exists and was left as it is; plans/ and issues/ are there."
+            "{shown} exists and was left as it is; plans/, issues/ and logs/ are there."
         )?;
         writeln!(context.out, "Next: run `driftwarden doctor`.")?;
     }

@@ -35,6 +35,10 @@ pub fn carry(from: &Plan, from_path: &Path, to: &mut Plan) -> usize {
             carried += carry_rows(&decided_rows(before, &from.id, from_path), entry);
         }
     }
+    if carried > 0 {
+        // Who decided and why goes with what was decided.
+        to.review.clone_from(&from.review);
+    }
     carried
 }
 
@@ -129,9 +133,12 @@ mod tests {
         old.entries[2].row_decisions.insert(1, Decision::Deny);
         old.entries[2].row_decisions.insert(9, Decision::Deny);
 
+        old.review.by = Some("ann".into());
+
         let mut same = plan();
         assert_eq!(carry(&old, Path::new("/nowhere/p.json"), &mut same), 4);
         assert_eq!(same.entries, old.entries);
+        assert_eq!(same.review, old.review);
 
         let mut other = plan();
         other.entries[3].sql[0].push('x');

@@ -2,7 +2,7 @@
 //!
 //! A hint for a warning, nothing else: must never be taken for a proof that a column holds none.
 
-use super::table::{Column, TypeClass};
+use super::table::{Column, Table, TypeClass};
 
 /// Words that say it by themselves, for text.
 const WORDS: [&str; 78] = [
@@ -86,6 +86,44 @@ const WORDS: [&str; 78] = [
     "geburtsort",
 ];
 
+/// What tables of people are named, in the singular or as the plural is where that is no `s`; their `name` is somebody's.
+const PEOPLE: [&str; 34] = [
+    "account",
+    "applicant",
+    "author",
+    "benutzer",
+    "buyer",
+    "candidate",
+    "client",
+    "cliente",
+    "contact",
+    "contacto",
+    "customer",
+    "employee",
+    "employe",
+    "guest",
+    "kontakt",
+    "kontakte",
+    "kunde",
+    "kunden",
+    "lead",
+    "member",
+    "mitarbeiter",
+    "mitglied",
+    "mitglieder",
+    "owner",
+    "patient",
+    "people",
+    "person",
+    "persona",
+    "personen",
+    "student",
+    "subscriber",
+    "teacher",
+    "user",
+    "usuario",
+];
+
 /// Words that say it of a date as well.
 const DATES: [&str; 12] = [
     "birth",
@@ -164,8 +202,29 @@ const ABOUT: [&str; 22] = [
     "provider",
 ];
 
+/// Returns the columns that look as if they held personal data.
+pub fn columns(table: &Table) -> impl Iterator<Item = &Column> {
+    let of_people = words(&table.name).last().is_some_and(|last| {
+        let one = last.strip_suffix('s').unwrap_or(last);
+        PEOPLE.contains(&last.as_str()) || PEOPLE.contains(&one)
+    });
+    table
+        .columns
+        .iter()
+        .filter(move |column| looks_personal(column) || of_people && is_name(column))
+}
+
+/// Returns whether a column holds what its row is called.
+fn is_name(column: &Column) -> bool {
+    let text = matches!(
+        column.data_type.class(),
+        Some(TypeClass::Text | TypeClass::LongText)
+    );
+    text && column.generated.is_none() && words(&column.name) == ["name"]
+}
+
 /// Returns whether the column looks as if it held personal data.
-pub fn looks_personal(column: &Column) -> bool {
+fn looks_personal(column: &Column) -> bool {
     let words = words(&column.name);
     let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
     if has(&ABOUT) || column.generated.is_some() {
@@ -216,6 +275,26 @@ fn words(name: &str) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::schema::parse;
+
+    #[test]
+    fn a_name_is_somebodys_where_the_table_is_of_people() {
+        for (table, expected) in [
+            ("customers", true),
+            ("app_user", true),
+            ("People", true),
+            ("crmContacts", true),
+            ("user_roles", false),
+            ("products", false),
+        ] {
+            let table = parse::table(&format!(
+                "CREATE TABLE `{table}` (\n  `id` int NOT NULL,\n  `name` varchar(9),\n  `name_id` int\n) ENGINE=InnoDB"
+            ))
+            .unwrap();
+            let found: Vec<&str> = columns(&table).map(|it| it.name.as_str()).collect();
+            let expected = if expected { vec!["name"] } else { Vec::new() };
+            assert_eq!(found, expected, "{}", table.name);
+        }
+    }
 
     #[test]
     fn names_are_told_in_several_spellings_and_languages() {

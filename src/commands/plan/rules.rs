@@ -246,16 +246,16 @@ fn mask_key(config: &Config, candidates: &[Candidate<'_>]) -> Result<Option<Mask
 /// Says once per table which of its columns look personal and have no rule.
 fn personal_warning(candidate: &Candidate<'_>) -> Option<String> {
     let columns = mask::unmasked(candidate.table, &candidate.rule);
-    (!columns.is_empty()).then(|| {
-        format!(
-            "{}: `{}` may hold personal data and {} copied as {}; give each a `mask` in a rule, \"keep\" where it may \
-             be copied",
-            candidate.name,
-            columns.join("`, `"),
-            if columns.len() == 1 { "is" } else { "are" },
-            if columns.len() == 1 { "it is" } else { "they are" },
-        )
-    })
+    let (copied, each) = match columns.len() {
+        0 => return None,
+        1 => ("is copied as it is", "it"),
+        _ => ("are copied as they are", "each"),
+    };
+    Some(format!(
+        "{}: `{}` may hold personal data and {copied}; give {each} a `mask` in a rule, \"keep\" where it may be copied",
+        candidate.name,
+        columns.join("`, `"),
+    ))
 }
 
 /// The time on production, in UTC, that stands for `NOW()` in every rule of the plan.

@@ -62,10 +62,7 @@ pub fn needs_key(table: &Table, rule: &EffectiveRule) -> bool {
 
 /// Returns the columns that look as if they held personal data and that no mask is about, not even "keep".
 pub fn unmasked<'a>(table: &'a Table, rule: &EffectiveRule) -> Vec<&'a str> {
-    table
-        .columns
-        .iter()
-        .filter(|column| personal::looks_personal(column))
+    personal::columns(table)
         .map(|column| column.name.as_str())
         .filter(|name| {
             !rule
