@@ -44,13 +44,17 @@ demo: install
 picture: install
 	scripts/picture.sh
 
-# Man pages and completions, made by the binary itself.
+# Man pages and completions, made by the binary itself, and the changelogs as Debian has them.
 assets: build
 	rm -rf target/assets
 	target/release/driftwarden man --out target/assets/man
 	target/release/driftwarden completions bash > target/assets/driftwarden.bash
 	target/release/driftwarden completions zsh > target/assets/_driftwarden
 	target/release/driftwarden completions fish > target/assets/driftwarden.fish
+	@printf 'driftwarden (%s-1) unstable; urgency=medium\n\n  * CHANGELOG.md says what changed.\n\n -- %s  %s\n' \
+	  "$$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)" "$$(sed -n 's/^maintainer = "\(.*\)"/\1/p' Cargo.toml)" \
+	  "$$(date -R)" > target/assets/debian-changelog
+	gzip -9n < CHANGELOG.md > target/assets/changelog.gz
 
 deb: assets
 	@command -v cargo-deb >/dev/null || cargo install --locked cargo-deb

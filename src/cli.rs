@@ -5,7 +5,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-/// Brings local MySQL databases up to date with production: plan, review, apply.
+/// Brings local MySQL and MariaDB databases up to date with production: plan, review, apply.
 ///
 /// Reads both sides through ssh, writes a plan that you review row by row, and applies what you approved to the local
 /// server. Production is only ever read.

@@ -1,6 +1,6 @@
 //! driftwarden: plan and apply for data.
 //!
-//! Brings local MySQL databases up to date with a remote production database, schema and rows, through an ssh tunnel.
+//! Brings local MySQL and MariaDB databases up to date with a remote production database, schema and rows, through an ssh tunnel.
 //! Data flows one way: config → tunnel → connect → introspect → diff → plan → review → freshness → execute; a module
 //! uses the ranks below it and its own folder, nothing else (ARCHITECTURE.md). Production is only ever read.
 

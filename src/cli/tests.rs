@@ -24,7 +24,7 @@ fn help_is_for_people() {
         at.render_help().to_string()
     };
     insta::assert_snapshot!(help(&[]), @r"
-    Brings local MySQL databases up to date with production: plan, review, apply
+    Brings local MySQL and MariaDB databases up to date with production: plan, review, apply
 
     Usage: driftwarden [OPTIONS] <COMMAND>
 

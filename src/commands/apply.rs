@@ -410,14 +410,10 @@ fn print_summary(
     print_problems(&problems, context)?;
     let waiting = plan.entries.len() - outcome.reports.len().min(plan.entries.len());
     if waiting > 0 && !outcome.interrupted {
-        let were = if waiting == 1 {
-            "change was"
-        } else {
-            "changes were"
-        };
+        let were = if waiting == 1 { " was" } else { "s were" };
         writeln!(
             context.out,
-            "{waiting} {were} left out: denied, or not decided."
+            "{waiting} change{were} left out: denied, or not decided."
         )?;
     }
     let heading = if outcome.interrupted {

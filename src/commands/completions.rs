@@ -24,7 +24,8 @@ pub fn run(args: &CompletionsArgs, context: &mut Context<'_>) -> Result<u8> {
 /// Adds the words that stand as arguments, which fish is not told of by the generator.
 fn arguments_for_fish(script: &mut Vec<u8>) {
     let command = Cli::command();
-    let commands: Vec<&str> = command.get_subcommands().map(|it| it.get_name()).collect();
+    let commands = command.get_subcommands().map(clap::Command::get_name);
+    let commands: Vec<&str> = commands.collect();
     let shells = Shell::value_variants();
     let shells: Vec<String> = shells.iter().map(ToString::to_string).collect();
     for (name, words) in [
