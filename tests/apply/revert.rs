@@ -9,7 +9,7 @@
     reason = "the figures are what a long run is started for"
 )]
 
-use super::{approved, each, local_value};
+use super::{approved, each, entry_id, local_value};
 use crate::rows::random as random_rows;
 use crate::sandbox::Vendor;
 use crate::sandbox::case::Case;
@@ -269,6 +269,49 @@ fn columns_whose_new_values_do_not_convert_back_are_exchanged() {
             local_value(case, "SELECT GROUP_CONCAT(v ORDER BY id) FROM wide"),
             "2020-01-01,2020-01-02 00:00:00"
         );
+    });
+}
+
+#[test]
+fn of_masked_rows_within_a_rule_and_denied_ones_what_was_applied_goes_back() {
+    let table = "CREATE TABLE t(id INT AUTO_INCREMENT PRIMARY KEY, mail VARCHAR(60), n INT);";
+    let local = format!(
+        "{table} INSERT INTO t VALUES(1, 'own@here', 1), (2, 'two@here', 2), (50, 'beyond@here', 50)"
+    );
+    let remote = format!(
+        "{table} INSERT INTO t VALUES(1, 'ann@acme.com', 9), (3, 'bob@acme.com', 3), (4, 'eve@acme.com', 4), (60, 'far@acme.com', 60)"
+    );
+    each(&remote, &local, |case| {
+        case.write_config(
+            &serde_json::json!([case.name("db")]),
+            &serde_json::json!({ "tables": { "rules": [
+                { "match": "t", "where": "id < 10", "mask": { "mail": "email" } }
+            ] } }),
+        );
+        let before = case.dump_with_counters(Side::Local, "db");
+        let plan = approved(case);
+        let inserts = entry_id(&plan, ".t.insert");
+        case.driftwarden(&["deny", "plans/p.json", &format!("{inserts}#2")])
+            .exits(0);
+        apply(case, "p").exits(0);
+        assert_eq!(
+            local_value(case, "SELECT GROUP_CONCAT(id ORDER BY id) FROM t"),
+            "1,3,50"
+        );
+        let (plan, output) = reverted(case, "p", "r");
+        assert_eq!(plan["summary"]["rows"]["insert"], 1, "{plan:#}");
+        assert_eq!(plan["summary"]["rows"]["update"], 1, "{plan:#}");
+        assert_eq!(plan["summary"]["rows"]["delete"], 1, "{plan:#}");
+        assert!(!output.stdout.contains("acme.com"), "{output}");
+        // One row's way back is denied, and stays to be gone later.
+        let updates = entry_id(&plan, ".t.update");
+        case.driftwarden(&["deny", "plans/r.json", &updates])
+            .exits(0);
+        apply(case, "r").exits(0);
+        assert_eq!(local_value(case, "SELECT n FROM t WHERE id = 1"), "9");
+        reverted(case, "p", "rest");
+        apply(case, "rest").exits(0);
+        assert_same(case, &before, "after both ways back");
     });
 }
 
