@@ -3,7 +3,7 @@
 //!
 //! Must never add or delete a copy that the counts under lock do not ask for: a second apply changes nothing.
 
-use super::rows::{Progress, Run, hash_bits, transaction};
+use super::rows::{Progress, Run, concerns_a_row, hash_bits, in_words, part, transaction};
 use super::table::Target;
 use super::undo::{self, Record};
 use crate::connect::Reader as _;
@@ -18,7 +18,7 @@ use crate::sql::expr::Operator;
 use crate::sql::{Expr, Select, qualified};
 use crate::value::Value;
 use anyhow::{Context as _, Result, bail};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Different rows of one transaction at most: each batch scans the table once.
 const BATCH_ROWS: usize = 5000;
@@ -71,7 +71,7 @@ fn fill(run: &mut Run<'_>, entry: &Entry, target: &Target<'_>) -> Result<Option<
         .columns
         .iter()
         .any(|(column, _)| column.data_type.class() == Some(TypeClass::Enum));
-    transaction(run, entry, |run| {
+    let filled = transaction(run, entry, |run| {
         let some = Select::from(&target.name, vec![Expr::integer(1)]).limit(1, 0);
         if !run.local.rows_locked(&some)?.is_empty() {
             return Ok(None);
@@ -84,8 +84,12 @@ fn fill(run: &mut Run<'_>, entry: &Entry, target: &Target<'_>) -> Result<Option<
             run.local.lenient_mode(false)?;
         }
         filled.map(Some)
-    })
-    .with_context(|| format!("rows of {}", entry.id))
+    });
+    match filled {
+        // The batches name the row.
+        Err(error) if concerns_a_row(&error) => Ok(None),
+        filled => filled.with_context(|| format!("rows of {}", entry.id)),
+    }
 }
 
 /// Inserts every approved row as often as the plan says, and checks that exactly those are there.
@@ -224,17 +228,22 @@ fn change(
             images: None,
         }
     })?;
-    let changed = if inserting {
-        insert(run, target, &todo)?
+    let (changed, refused) = if inserting {
+        insert(run, target, &todo, progress)?
     } else {
-        delete(run, target, &hash, &todo)?
+        (delete(run, target, &hash, &todo)?, BTreeSet::new())
     };
     counted = counts(run, target, &hash, rows, inserting)?;
-    for (row, _, after) in &todo {
+    for (row, before, after) in &todo {
         let now = counted.get(hash_of(row, inserting)?).copied().unwrap_or(0);
-        if now != *after {
+        let wanted = if refused.contains(&row.row) {
+            before
+        } else {
+            after
+        };
+        if now != *wanted {
             bail!(
-                "row {} should be there {after} times now and is {now} times",
+                "row {} should be there {wanted} times now and is {now} times",
                 row.row
             );
         }
@@ -271,21 +280,51 @@ fn counts(
     Ok(counts)
 }
 
-fn insert(run: &mut Run<'_>, target: &Target<'_>, todo: &[(&PlanRow, u64, u64)]) -> Result<u64> {
+/// Inserts the missing copies; returns how many they are, and the numbers of the rows that the server refused.
+fn insert(
+    run: &mut Run<'_>,
+    target: &Target<'_>,
+    todo: &[(&PlanRow, u64, u64)],
+    progress: &mut Progress,
+) -> Result<(u64, BTreeSet<u64>)> {
+    let mut refused = BTreeSet::new();
+    match insert_copies(run, target, todo) {
+        Ok(inserted) => return Ok((inserted, refused)),
+        Err(error) if concerns_a_row(&error) => {}
+        Err(error) => return Err(error),
+    }
+    let mut inserted = 0;
+    for row in todo {
+        match insert_copies(run, target, std::slice::from_ref(row)) {
+            Ok(copies) => inserted += copies,
+            Err(error) if concerns_a_row(&error) => {
+                progress.leave(row.0, &in_words(&error));
+                refused.insert(row.0.row);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((inserted, refused))
+}
+
+/// Inserts the missing copies of these rows, or none.
+fn insert_copies(
+    run: &mut Run<'_>,
+    target: &Target<'_>,
+    todo: &[(&PlanRow, u64, u64)],
+) -> Result<u64> {
     let literal = |name: &str, value: &Value| target.literal(name, value);
     let copies: Vec<&Values> = todo
         .iter()
         .flat_map(|(row, before, after)| (*before..*after).map(|_| &row.values))
         .collect();
-    for rows in copies.chunks(INSERT_ROWS) {
-        run.local.execute(&row_sql::insert(
-            &target.name,
-            &target.extras,
-            rows,
-            &literal,
-        )?)?;
-    }
-    Ok(copies.len() as u64)
+    part(run, |run| {
+        for rows in copies.chunks(INSERT_ROWS) {
+            let sql = row_sql::insert(&target.name, &target.extras, rows, &literal)?;
+            run.local.execute(&sql)?;
+        }
+        Ok(copies.len() as u64)
+    })
 }
 
 fn delete(

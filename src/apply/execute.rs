@@ -430,8 +430,18 @@ fn all_of(
     for (key, before) in keys.around(tables).zip(before) {
         let after = key.orphans(run.local)?;
         if after > before {
+            let left: Vec<&str> = progress
+                .iter()
+                .flat_map(|progress| &progress.examples)
+                .map(String::as_str)
+                .collect();
+            let left = if left.is_empty() {
+                String::new()
+            } else {
+                format!(" (rows that had to be left: {})", left.join("; "))
+            };
             bail!(
-                "{} rows of {} would refer to no row of {} by {}: nothing of {} was changed",
+                "{} rows of {} would refer to no row of {} by {}: nothing of {} was changed{left}",
                 after - before,
                 key.child,
                 key.parent,

@@ -253,6 +253,22 @@ impl LocalSession {
         self.wire.execute(session::ROLLBACK).map(drop)
     }
 
+    /// Marks a place in the open transaction for [`LocalSession::back_to_savepoint`].
+    ///
+    /// # Errors
+    /// As for [`LocalSession::execute`].
+    pub fn savepoint(&mut self) -> Result<()> {
+        self.wire.execute(session::SAVEPOINT).map(drop)
+    }
+
+    /// Takes back what was done since the last [`LocalSession::savepoint`]; what came before stays in the transaction.
+    ///
+    /// # Errors
+    /// As for [`LocalSession::execute`].
+    pub fn back_to_savepoint(&mut self) -> Result<()> {
+        self.wire.execute(session::ROLLBACK_TO_SAVEPOINT).map(drop)
+    }
+
     /// Returns the rows of a select, locked until the transaction ends (`FOR UPDATE`).
     ///
     /// # Errors

@@ -20,6 +20,12 @@ pub const COMMIT: &str = "COMMIT";
 /// Rolls back.
 pub const ROLLBACK: &str = "ROLLBACK";
 
+/// Marks a place in an open transaction to go back to.
+pub const SAVEPOINT: &str = "SAVEPOINT driftwarden_part";
+
+/// Takes back what was done since [`SAVEPOINT`]; the transaction stays open.
+pub const ROLLBACK_TO_SAVEPOINT: &str = "ROLLBACK TO SAVEPOINT driftwarden_part";
+
 /// Begins a transaction that writes (local only).
 pub const BEGIN: &str = "START TRANSACTION";
 

@@ -5,6 +5,7 @@ mod drift;
 mod hostile;
 mod killed;
 mod load;
+mod refused;
 mod revert;
 
 use crate::sandbox::Vendor;

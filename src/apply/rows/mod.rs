@@ -31,8 +31,12 @@ const BATCH_ROWS: usize = 1000;
 const BATCH_BYTES: usize = 1 << 20;
 /// Rows that were left alone and are named at most.
 const EXAMPLES: usize = 10;
-/// Errors that concern single rows: duplicate value, missing parent, remaining children.
-const ROW_ERRORS: [u16; 6] = [1062, 1169, 1216, 1217, 1451, 1452];
+/// Errors that concern single rows, whose statement alone the server takes back: duplicate value, missing parent, remaining children; NULL where none may
+/// be, a value that does not fit its column, a row too long, no partition, a violated check, a trigger's SIGNAL.
+const ROW_ERRORS: [u16; 29] = [
+    1062, 1169, 1216, 1217, 1451, 1452, 1761, 1762, 1048, 1138, 1364, 1263, 1264, 1265, 1292, 1366,
+    1367, 1406, 1411, 1416, 1690, 3140, 1118, 1713, 1526, 1748, 3819, 4025, 1644,
+];
 
 /// What came of an entry's rows so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -176,7 +180,7 @@ pub(super) fn transaction<T>(
     mut f: impl FnMut(&mut Run<'_>) -> Result<T>,
 ) -> Result<T> {
     if run.shared {
-        return f(run);
+        return part(run, f);
     }
     run.local.patience().run(&entry.id, |first| {
         if !first {
@@ -184,6 +188,16 @@ pub(super) fn transaction<T>(
         }
         once(run, entry, &mut f)
     })
+}
+
+/// Runs `f` in the transaction that is open around it; a row that is refused takes back what `f` did, nothing else.
+pub(super) fn part<T>(run: &mut Run<'_>, f: impl FnOnce(&mut Run<'_>) -> Result<T>) -> Result<T> {
+    run.local.savepoint()?;
+    let done = f(run);
+    if done.as_ref().is_err_and(concerns_a_row) {
+        run.local.back_to_savepoint()?;
+    }
+    done
 }
 
 fn once<T>(
@@ -245,12 +259,14 @@ fn batch(
     Ok(())
 }
 
-fn concerns_a_row(error: &anyhow::Error) -> bool {
+/// Whether an error is about single rows of a statement: the others may do without them.
+pub(super) fn concerns_a_row(error: &anyhow::Error) -> bool {
     server_code(error).is_some_and(|code| ROW_ERRORS.contains(&code))
         || error.is::<foreign::Dangling>()
 }
 
-fn in_words(error: &anyhow::Error) -> String {
+/// What the server says of a row.
+pub(super) fn in_words(error: &anyhow::Error) -> String {
     crate::refusal::find::<crate::connect::ServerError>(error)
         .map_or_else(|| error.to_string(), |server| server.message.clone())
 }

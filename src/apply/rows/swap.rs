@@ -13,8 +13,11 @@ use crate::plan::{Entry, PlanRow};
 use crate::value::Value;
 use anyhow::{Context as _, Result};
 
+/// Rows that are found to be refused by exchanging all others, before each is tried alone.
+const REFUSALS: usize = 50;
+
 /// Updates whose unique values other rows of the same entry held: all of them are deleted and inserted anew in one
-/// transaction.
+/// transaction. A row whose value a row outside the entry holds is left, and the others are tried without it.
 pub(super) fn swap(
     run: &mut Run<'_>,
     entry: &Entry,
@@ -22,44 +25,57 @@ pub(super) fn swap(
     rows: &[PlanRow],
     progress: &mut Progress,
 ) -> Result<()> {
-    let mut attempt = progress.clone();
     // Deleting the rows must not cascade; their keys are back before the transaction ends.
     run.local.foreign_key_checks(false)?;
-    let together = transaction(run, entry, |run| {
+    let mut rows = rows.to_vec();
+    for _ in 0..REFUSALS {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut at = None;
+        match attempt(run, entry, target, &rows, progress, &mut at) {
+            Ok(()) => return Ok(()),
+            Err(error) if concerns_a_row(&error) => {
+                let refused = at.and_then(|number| rows.iter().position(|row| row.row == number));
+                let Some(refused) = refused else {
+                    break;
+                };
+                progress.leave(&rows.remove(refused), &in_words(&error));
+            }
+            Err(error) => return Err(error).with_context(|| describe(entry, &rows)),
+        }
+    }
+    // Very many, or a foreign key that does not say whose it is: one by one.
+    for row in &rows {
+        let alone = std::slice::from_ref(row);
+        match attempt(run, entry, target, alone, progress, &mut None) {
+            Ok(()) => {}
+            Err(error) if concerns_a_row(&error) => progress.leave(row, &in_words(&error)),
+            Err(error) => return Err(error).with_context(|| describe(entry, &rows)),
+        }
+    }
+    Ok(())
+}
+
+/// Exchanges all of the rows or none; `at` is told the number of a row that is refused.
+fn attempt(
+    run: &mut Run<'_>,
+    entry: &Entry,
+    target: &Target<'_>,
+    rows: &[PlanRow],
+    progress: &mut Progress,
+    at: &mut Option<u64>,
+) -> Result<()> {
+    let mut attempt = progress.clone();
+    transaction(run, entry, |run| {
         attempt = progress.clone();
+        *at = None;
         let todo = judge(run.local, entry, target, rows, &mut attempt)?;
-        exchange(run, entry, target, &todo)?;
+        exchange(run, entry, target, &todo, at)?;
         attempt.changed += todo.len() as u64;
         Ok(())
-    });
-    match together {
-        Ok(()) => *progress = attempt,
-        Err(error) if concerns_a_row(&error) && !run.shared => {
-            // A row outside the entry holds one of the values: one by one, to name whose.
-            for row in rows {
-                let mut attempt = progress.clone();
-                let alone = transaction(run, entry, |run| {
-                    attempt = progress.clone();
-                    let todo = judge(
-                        run.local,
-                        entry,
-                        target,
-                        std::slice::from_ref(row),
-                        &mut attempt,
-                    )?;
-                    exchange(run, entry, target, &todo)?;
-                    attempt.changed += todo.len() as u64;
-                    Ok(())
-                });
-                match alone {
-                    Ok(()) => *progress = attempt,
-                    Err(error) if concerns_a_row(&error) => progress.leave(row, &in_words(&error)),
-                    Err(error) => return Err(error).with_context(|| describe(entry, rows)),
-                }
-            }
-        }
-        Err(error) => return Err(error).with_context(|| describe(entry, rows)),
-    }
+    })?;
+    *progress = attempt;
     Ok(())
 }
 
@@ -68,17 +84,18 @@ fn exchange(
     entry: &Entry,
     target: &Target<'_>,
     todo: &[(&PlanRow, Option<Found>)],
+    at: &mut Option<u64>,
 ) -> Result<()> {
     if todo.is_empty() {
         return Ok(());
     }
     record(run.journal, entry, todo)?;
     if run.shared {
-        replace(run, target, todo)?;
+        replace(run, target, todo, at)?;
     } else {
         // The delete must not cascade, nor fail for children whose parent comes back at once.
         run.local.foreign_key_checks(false)?;
-        let replaced = replace(run, target, todo);
+        let replaced = replace(run, target, todo, at);
         run.local.foreign_key_checks(true)?;
         replaced?;
         let keys: Vec<&Values> = todo.iter().map(|(row, _)| &row.key).collect();
@@ -103,6 +120,7 @@ fn replace(
     run: &mut Run<'_>,
     target: &Target<'_>,
     todo: &[(&PlanRow, Option<Found>)],
+    at: &mut Option<u64>,
 ) -> Result<()> {
     let literal = |name: &str, value: &Value| target.literal(name, value);
     let keys: Vec<&Values> = todo.iter().map(|(row, _)| &row.key).collect();
@@ -112,7 +130,7 @@ fn replace(
     if lenient {
         run.local.lenient_mode(true)?;
     }
-    let inserted = insert_anew(run, target, todo);
+    let inserted = insert_anew(run, target, todo, at);
     if lenient {
         run.local.lenient_mode(false)?;
     }
@@ -123,6 +141,7 @@ fn insert_anew(
     run: &mut Run<'_>,
     target: &Target<'_>,
     todo: &[(&PlanRow, Option<Found>)],
+    at: &mut Option<u64>,
 ) -> Result<()> {
     let literal = |name: &str, value: &Value| target.literal(name, value);
     for (row, found) in todo {
@@ -134,12 +153,10 @@ fn insert_anew(
             let column = target.column(name)?.name.clone();
             values.insert(column, after.clone());
         }
-        run.local.execute(&row_sql::insert(
-            &target.name,
-            &target.extras,
-            &[&values],
-            &literal,
-        )?)?;
+        let sql = row_sql::insert(&target.name, &target.extras, &[&values], &literal)?;
+        run.local
+            .execute(&sql)
+            .inspect_err(|_| *at = Some(row.row))?;
     }
     Ok(())
 }

@@ -108,7 +108,7 @@ fn insert<'r>(
         }
         match run.local.execute(&sql) {
             Ok(_) => written.push(row),
-            Err(error) if concerns_a_row(&error) && !run.shared => {
+            Err(error) if concerns_a_row(&error) => {
                 progress.leave(row, &in_words(&error));
             }
             Err(error) => return Err(error),
@@ -168,7 +168,7 @@ fn update<'r>(
         if matches!(server_code(&error), Some(1062 | 1169)) {
             // Another row may hold the value only until its own update: see `swap`.
             collided.push((*row).clone());
-        } else if concerns_a_row(&error) && !run.shared {
+        } else if concerns_a_row(&error) {
             progress.leave(row, &in_words(&error));
         } else {
             return Err(error);
@@ -227,7 +227,7 @@ fn delete(
                 return Ok(());
             }
             Ok(affected) => bail!("a DELETE of {} rows deleted {affected}", todo.len()),
-            Err(error) if concerns_a_row(&error) && !run.shared => {}
+            Err(error) if concerns_a_row(&error) => {}
             Err(error) => return Err(error),
         }
     }

@@ -12,6 +12,9 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
+/// The longest row that is read (bytes): no server sends more than a GiB at once, and no byte is written as more than two.
+const LONGEST_ROW: u64 = 2 << 30;
+
 /// Reads the rows of an entry from the plan or from its payload, each with the decision that holds for it.
 ///
 /// `plan_path` is the plan's file and `plan_id` its id: the payload's folder stands beside it. Payloads are checked
@@ -182,7 +185,8 @@ impl Unpacking<'_> {
 
     fn next_change(&mut self, count: Option<u64>) -> Result<Option<(u64, RowChange)>> {
         self.line.clear();
-        self.lines
+        (&mut self.lines)
+            .take(LONGEST_ROW)
             .read_until(b'\n', &mut self.line)
             .map_err(|error| self.broken(&format!("cannot be unpacked: {error}")))?;
         let line = self.line.as_slice();
