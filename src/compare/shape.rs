@@ -8,7 +8,7 @@ use super::converted::{converts, is_numbered};
 use crate::connect::Side;
 use crate::read::chunk::{KeyColumn, KeySide};
 use crate::read::encode::{self, Encoding, Hasher};
-use crate::schema::table::{Column, IndexKind, Table};
+use crate::schema::table::{Column, Index, IndexKind, Table};
 use crate::sql::{Expr, Select};
 use anyhow::{Result, bail};
 use std::collections::BTreeMap;
@@ -149,8 +149,9 @@ impl Shape {
                 continue;
             }
             let converted = local.is_some() && !task.data_only && converts(task, remote);
-            // What an ENUM's number or a number's ENUM value is, its text does not tell.
-            let local = local.filter(|column| !(converted && is_numbered(column, remote)));
+            // What an ENUM's number or a number's ENUM value is, its text does not tell; nor is it the default.
+            let numbered = converted && local.is_some_and(|column| is_numbered(column, remote));
+            let local = local.filter(|_| !numbered);
             let generated = local.is_some_and(|column| column.generated.is_some());
             if task.data_only && generated {
                 notes.push(format!(
@@ -162,9 +163,15 @@ impl Shape {
             let mut column = shape_column(
                 remote,
                 local.filter(|_| !generated),
-                task.local.is_some(),
+                task.local.is_some() && !numbered,
                 &mut notes,
             )?;
+            if numbered {
+                notes.push(format!(
+                    "every row counts as different: `{}` is converted by the number of its values",
+                    remote.name
+                ));
+            }
             column.mask = task
                 .rules
                 .and_then(|rules| rules.masks.get(&remote.name))
@@ -355,11 +362,13 @@ fn restriction(task: &TableTask<'_>, columns: &[ShapeColumn]) -> Result<Option<R
 }
 
 fn row_key(task: &TableTask<'_>, columns: &[ShapeColumn]) -> RowKey {
-    settle_key(task, columns).unwrap_or(RowKey::Bag)
+    let keys = task.remote.comparison_keys();
+    keys.iter()
+        .find_map(|key| settle_key(key, task, columns))
+        .unwrap_or(RowKey::Bag)
 }
 
-fn settle_key(task: &TableTask<'_>, columns: &[ShapeColumn]) -> Option<RowKey> {
-    let key = task.remote.comparison_key()?;
+fn settle_key(key: &[&Column], task: &TableTask<'_>, columns: &[ShapeColumn]) -> Option<RowKey> {
     let mut positions = Vec::new();
     let (mut remote, mut local) = (Vec::new(), Vec::new());
     let mut ordered = task.same_server_kind;
@@ -393,7 +402,8 @@ fn settle_key(task: &TableTask<'_>, columns: &[ShapeColumn]) -> Option<RowKey> {
         if positions
             .iter()
             .any(|position| !columns[*position].common())
-            || !is_unique_within(table, &names)
+            || !table.keeps_apart(&names)
+            || !(task.data_only || stays_unique(table, task.remote, &names))
         {
             return None;
         }
@@ -420,18 +430,37 @@ fn settle_key(task: &TableTask<'_>, columns: &[ShapeColumn]) -> Option<RowKey> {
     })
 }
 
-/// Whether a unique index over some of these columns, all NOT NULL, keeps a key from being there twice.
-fn is_unique_within(table: &Table, names: &[String]) -> bool {
-    table.indexes.iter().any(|index| {
+/// Whether the key keeps rows apart on local through the expand phase as well: by an index that remote's rows cannot
+/// violate, or by remote's own, which goes before the rows where local's columns are NOT NULL.
+fn stays_unique(local: &Table, remote: &Table, names: &[String]) -> bool {
+    let nullable = names
+        .iter()
+        .any(|name| local.column(name).is_none_or(|column| column.nullable));
+    let columns = |index: &Index| -> Vec<String> {
+        index
+            .parts
+            .iter()
+            .filter_map(|part| part.column.as_ref())
+            .map(|name| name.to_lowercase())
+            .collect()
+    };
+    let unique = |index: &&Index| {
         matches!(index.kind, IndexKind::Primary | IndexKind::Unique)
-            && index.parts.iter().all(|part| {
-                part.prefix.is_none()
-                    && part.column.as_ref().is_some_and(|name| {
-                        names.contains(&name.to_lowercase())
-                            && table.column(name).is_some_and(|column| !column.nullable)
-                    })
-            })
-    })
+            && index
+                .parts
+                .iter()
+                .all(|part| part.prefix.is_none() && part.column.is_some())
+    };
+    !nullable
+        || local.indexes.iter().filter(unique).any(|own| {
+            let own = columns(own);
+            own.iter().all(|name| names.contains(name))
+                && remote
+                    .indexes
+                    .iter()
+                    .filter(unique)
+                    .any(|other| columns(other).iter().all(|name| own.contains(name)))
+        })
 }
 
 /// The visible index whose columns begin with these, the primary key first.

@@ -5,7 +5,8 @@
 //! nothing.
 
 use super::references::References;
-use super::{Entry, Kind, Phase};
+use super::{Entry, Kind, Phase, entry_id};
+use crate::schema::{ObjectName, parse};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A foreign key between two tables of the plan, as far as ordering needs it.
@@ -25,7 +26,9 @@ pub struct Reference {
 /// - A constrain phase waits for the rows that mend what it would trip over: its own table's, and the rows inserted into
 ///   the tables that its foreign keys point to.
 /// - An insert, or an update that changes a foreign key's columns, waits for inserts into the table referred to.
-/// - A delete waits for deletes, and updates of the foreign key, in the tables that refer to it.
+/// - A delete waits for deletes, and updates of the foreign key, in the tables that refer to it by a key that stands
+///   while the rows are written. By one that is down or yet to come it need not, and rows that are replaced as a whole
+///   must not: the old ones go before the new ones come.
 pub fn link(entries: &mut [Entry], references: &[Reference]) {
     let index = Index::of(entries, references);
     for entry in entries.iter_mut() {
@@ -44,6 +47,9 @@ struct Index<'a> {
     ids: BTreeMap<(String, Role), String>,
     /// Columns that an update entry changes, by table; `None` where that is not known.
     updated: BTreeMap<String, Option<BTreeSet<String>>>,
+    /// The keys that stand while the rows are written, of tables whose schema changes: their columns, and the tables
+    /// referred to.
+    standing: BTreeMap<String, Vec<(Vec<String>, String)>>,
     references: &'a [Reference],
     order: References,
 }
@@ -82,9 +88,19 @@ impl<'a> Index<'a> {
         Self {
             ids,
             updated,
+            standing: standing(entries),
             references,
             order,
         }
+    }
+
+    /// Whether a foreign key is there while the rows are written.
+    fn stands(&self, reference: &Reference) -> bool {
+        self.standing.get(&reference.child).is_none_or(|keys| {
+            keys.iter().any(|(columns, parent)| {
+                *parent == reference.parent && same_names(columns, &reference.columns)
+            })
+        })
     }
 
     fn id(&self, table: &str, role: Role) -> Option<String> {
@@ -129,7 +145,9 @@ impl<'a> Index<'a> {
             }
             Kind::DeleteRows => {
                 let children = self.references.iter().filter(|reference| {
-                    reference.parent == table && self.one_way(&reference.child, &reference.parent)
+                    reference.parent == table
+                        && self.one_way(&reference.child, &reference.parent)
+                        && self.stands(reference)
                 });
                 for reference in children {
                     needed.extend(self.id(&reference.child, Role::Delete));
@@ -166,6 +184,44 @@ impl<'a> Index<'a> {
                 .any(|column| changed.contains(&column.to_lowercase())),
         }
     }
+}
+
+/// The foreign keys of each table that changes, as the rows find it: after what comes before them, or else before what
+/// comes after them.
+fn standing(entries: &[Entry]) -> BTreeMap<String, Vec<(Vec<String>, String)>> {
+    let mut found = BTreeMap::new();
+    for entry in entries
+        .iter()
+        .filter(|entry| entry.kind == Kind::AlterTable)
+    {
+        let early = entry.phase == Some(Phase::Expand);
+        let text = if early { &entry.after } else { &entry.before };
+        let (Some(text), Some((database, _, _))) = (text, entry_id::parts(&entry.id)) else {
+            continue;
+        };
+        // The entries stand in the order of the phases: the last before the rows counts, or else the first after them.
+        if !early && found.contains_key(&entry.object) {
+            continue;
+        }
+        let Ok(table) = parse::table(text) else {
+            continue;
+        };
+        let keys = table.foreign_keys.into_iter().map(|key| {
+            let database = key.referenced_database.as_deref().unwrap_or(&database);
+            let parent = ObjectName::new(database, &key.referenced_table).to_string();
+            (key.columns, parent)
+        });
+        found.insert(entry.object.clone(), keys.collect());
+    }
+    found
+}
+
+fn same_names(some: &[String], others: &[String]) -> bool {
+    some.len() == others.len()
+        && some
+            .iter()
+            .zip(others)
+            .all(|(one, other)| one.to_lowercase() == other.to_lowercase())
 }
 
 /// Returns the columns an update entry changes, in lower case; `None` where its rows are in a payload.

@@ -288,6 +288,11 @@ impl Table {
     /// columns; `None` where there is neither. An index with a prefix, an expression or a generated column does not
     /// serve.
     pub fn comparison_key(&self) -> Option<Vec<&Column>> {
+        self.comparison_keys().into_iter().next()
+    }
+
+    /// Returns all such keys, the best first.
+    pub fn comparison_keys(&self) -> Vec<Vec<&Column>> {
         let whole_columns = |index: &Index| -> Option<Vec<&Column>> {
             index
                 .parts
@@ -303,8 +308,24 @@ impl Table {
             self.indexes
                 .iter()
                 .filter(move |index| index.kind == kind)
-                .find_map(whole_columns)
+                .filter_map(whole_columns)
         };
-        of_kind(IndexKind::Primary).or_else(|| of_kind(IndexKind::Unique))
+        of_kind(IndexKind::Primary)
+            .chain(of_kind(IndexKind::Unique))
+            .collect()
+    }
+
+    /// Returns whether a unique index over NOT NULL columns, all of them among these (in lower case), keeps rows apart.
+    pub fn keeps_apart(&self, names: &[String]) -> bool {
+        self.indexes.iter().any(|index| {
+            matches!(index.kind, IndexKind::Primary | IndexKind::Unique)
+                && index.parts.iter().all(|part| {
+                    part.prefix.is_none()
+                        && part.column.as_ref().is_some_and(|name| {
+                            names.contains(&name.to_lowercase())
+                                && self.column(name).is_some_and(|column| !column.nullable)
+                        })
+                })
+        })
     }
 }

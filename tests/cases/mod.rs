@@ -35,6 +35,7 @@ cases! {
     mysql_features
     not_null_after_rows
     nothing_to_do
+    objects_names_in_another_case
     risk_keep_local
     risk_many_rows
     risk_mended
@@ -71,6 +72,8 @@ cases! {
     schema_indexes
     schema_key_joins_narrowed
     schema_key_narrowed
+    schema_keys_replaced
+    schema_names_move
     schema_new_unique
     schema_no_common_column
     schema_not_null_added
@@ -82,6 +85,7 @@ cases! {
     schema_refused_key
     schema_reserved_names
     schema_server_defaults
+    schema_sets_and_keys
     schema_sign
     schema_sign_large
     schema_tables
@@ -91,6 +95,7 @@ cases! {
     table_globs
     trigger_order
     triggers
+    triggers_out_of_order
     views
 }
 

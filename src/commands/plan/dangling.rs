@@ -84,7 +84,7 @@ fn keys(pairs: &[Pair]) -> Vec<(Named<'_>, Named<'_>, &ForeignKey)> {
                         .table
                         .foreign_keys
                         .iter()
-                        .any(|other| other.name == key.name && other.columns == key.columns)
+                        .any(|other| says_the_same(other, key))
                 });
                 let database = key
                     .referenced_database
@@ -108,6 +108,14 @@ fn keys(pairs: &[Pair]) -> Vec<(Named<'_>, Named<'_>, &ForeignKey)> {
         }
     }
     keys
+}
+
+/// Whether a key of remote's is local's, which then holds while the rows are written.
+fn says_the_same(remote: &ForeignKey, local: &ForeignKey) -> bool {
+    remote.name == local.name
+        && remote.columns == local.columns
+        && remote.referenced_table == local.referenced_table
+        && remote.referenced_columns == local.referenced_columns
 }
 
 /// The rows that refer to nothing by a key; `None` where there are none.

@@ -24,8 +24,11 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The part of a table's change that a [`PhaseDiff`] is, in the order of execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// Before `Expand`: takes down foreign keys that would hold up a change of the columns at either end.
+    /// Before `Expand`: takes down foreign keys that would hold up a change of the columns at either end, and
+    /// constraints whose names other tables are to have.
     Detach,
+    /// Before `Expand`: drops columns whose values do not convert, to be added as new ones.
+    Replace,
     /// Before the rows.
     Expand,
     /// After the rows.
@@ -56,9 +59,11 @@ pub enum Haste {
 pub struct Surroundings {
     /// Whether rows of the table change between `Expand` and `Constrain`.
     pub rows_change: bool,
-    /// Foreign keys of local's, by lower-case name, whose referenced side changes under them: they are taken down
-    /// first.
+    /// Foreign keys of local's, by lower-case name, whose referenced side changes under them, or whose name another
+    /// table is to have: they are taken down first.
     pub moved_keys: BTreeSet<String>,
+    /// Checks of local's, by lower-case name, whose name another table is to have.
+    pub moved_checks: BTreeSet<String>,
     /// Foreign keys of remote's, by lower-case name, with the phase after which their referenced side is as it will
     /// be; one that is not named here finds it so.
     pub ready: BTreeMap<String, Phase>,
@@ -247,8 +252,19 @@ pub fn table(
     );
     let mut phases = Vec::new();
     let mut before = local.clone();
+    // Foreign keys alone first, so that those of other tables need not wait for more.
+    let mut detached = Table {
+        foreign_keys: stages.detached.foreign_keys.clone(),
+        ..local.clone()
+    };
+    detached.checks.retain(|check| {
+        !surroundings
+            .moved_checks
+            .contains(&check.name.to_lowercase())
+    });
     for (phase, after) in [
-        (Phase::Detach, stages.detached),
+        (Phase::Detach, detached),
+        (Phase::Replace, stages.detached),
         (Phase::Expand, stages.expanded.clone()),
         (Phase::Constrain, stages.constrained),
         (Phase::Attach, stages.attached),

@@ -96,6 +96,22 @@ pub fn fits(from: &Column, to: &Column) -> bool {
     }
 }
 
+/// Returns whether two SETs have members in another order: a value is written with its members in that of its column.
+pub(crate) fn set_reordered(from: &Column, to: &Column) -> bool {
+    if [from, to]
+        .iter()
+        .any(|column| column.data_type.class() != Some(T::Set))
+    {
+        return false;
+    }
+    let (from, to) = (members(&from.data_type), members(&to.data_type));
+    let places: Vec<usize> = from
+        .iter()
+        .filter_map(|member| to.iter().position(|other| other == member))
+        .collect();
+    !places.is_sorted()
+}
+
 /// Returns a type that holds the values of both columns, where one is at hand.
 pub(crate) fn union(local: &Column, remote: &Column, vendor: Vendor) -> Option<Column> {
     let (local_class, remote_class) = (local.data_type.class()?, remote.data_type.class()?);

@@ -11,6 +11,7 @@ mod views;
 #[cfg(test)]
 mod tests;
 
+use statements::Action;
 pub use statements::object_statements;
 pub use triggers::group;
 
@@ -121,6 +122,19 @@ fn compare<'a>(
             continue;
         }
         let here = local.get(key).copied();
+        let in_the_way = bears_its_name(&local, &remote, object);
+        if let Some(own) = in_the_way.filter(|own| {
+            let name = in_scope(own);
+            !(request.selects)(kind, &name) || (request.keeps_local)(kind, &name)
+        }) {
+            let reason = format!(
+                "local keeps its own `{}`, and the names of {kind}s have no case",
+                own.name
+            );
+            plan.unsupported
+                .push(unsupported(database, object, &reason));
+            continue;
+        }
         if here.is_none() && is_unsupported(pair.local, &object.name) {
             // Local has it, in a form that cannot be read; the reason is in local's list.
             continue;
@@ -156,7 +170,10 @@ fn compare<'a>(
                     local: here,
                     differences,
                     replaced_definer: wanted.replaced_definer,
-                    depends_on: Vec::new(),
+                    depends_on: in_the_way
+                        .map(|own| build::id(database, own, Action::Drop))
+                        .into_iter()
+                        .collect(),
                 });
             }
             Ok(_) => {}
@@ -177,22 +194,34 @@ fn compare<'a>(
     }
 }
 
-/// The objects of a kind, by name; names of routines and events have no case.
+/// The objects of a kind, by name.
 fn of_kind(database: &Database, kind: ObjectKind) -> BTreeMap<String, &Object> {
-    let has_case = matches!(kind, ObjectKind::View | ObjectKind::Trigger);
     database
         .objects
         .values()
         .filter(|object| object.kind == kind)
-        .map(|object| {
-            let key = if has_case {
-                object.name.clone()
-            } else {
-                object.name.to_lowercase()
-            };
-            (key, object)
-        })
+        .map(|object| (object.name.clone(), object))
         .collect()
+}
+
+/// Local's object that must be gone before one of remote's is created: names of routines, events and triggers have no
+/// case, so one of another spelling is in the way.
+fn bears_its_name<'a>(
+    local: &BTreeMap<String, &'a Object>,
+    remote: &BTreeMap<String, &Object>,
+    object: &Object,
+) -> Option<&'a Object> {
+    let name = object.name.to_lowercase();
+    local
+        .values()
+        .find(|own| {
+            own.kind != ObjectKind::View
+                && own.name != object.name
+                && own.name.to_lowercase() == name
+                && !remote.contains_key(&own.name)
+                && !local.contains_key(&object.name)
+        })
+        .copied()
 }
 
 fn is_unsupported(database: &Database, name: &str) -> bool {

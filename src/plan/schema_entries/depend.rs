@@ -2,6 +2,7 @@
 //!
 //! Must never make a cycle: what a table does before its rows waits for nothing but foreign keys being taken down.
 
+use super::names::{Kind, Names};
 use super::{SchemaChanges, TableChange};
 use crate::diff::schema::{Phase, Surroundings, unsettled_columns};
 use crate::schema::ObjectName;
@@ -64,6 +65,7 @@ fn unsettled(changes: &SchemaChanges) -> BTreeMap<ObjectName, BTreeMap<String, P
 /// Returns, for each table that changes, what happens at the other ends of its foreign keys.
 pub(super) fn surroundings(changes: &SchemaChanges) -> BTreeMap<ObjectName, Surroundings> {
     let unsettled = unsettled(changes);
+    let names = Names::of(changes);
     changes
         .tables
         .iter()
@@ -72,8 +74,18 @@ pub(super) fn surroundings(changes: &SchemaChanges) -> BTreeMap<ObjectName, Surr
                 .local
                 .iter()
                 .flat_map(|local| &local.foreign_keys)
-                .filter(|key| last_change(&unsettled, name, key).is_some())
+                .filter(|key| {
+                    last_change(&unsettled, name, key).is_some()
+                        || names.moves(Kind::ForeignKey, name, &key.name)
+                })
                 .map(|key| key.name.to_lowercase())
+                .collect();
+            let moved_checks = change
+                .local
+                .iter()
+                .flat_map(|local| &local.checks)
+                .filter(|check| names.moves(Kind::Check, name, &check.name))
+                .map(|check| check.name.to_lowercase())
                 .collect();
             let ready = change
                 .remote
@@ -87,6 +99,7 @@ pub(super) fn surroundings(changes: &SchemaChanges) -> BTreeMap<ObjectName, Surr
             let surroundings = Surroundings {
                 rows_change: change.rows_change,
                 moved_keys,
+                moved_checks,
                 ready,
                 replaced: change.replaced.clone(),
                 ..Surroundings::default()

@@ -5,6 +5,7 @@
 //! make a destructive entry without its reasons.
 
 use super::demands::{self, Note};
+use super::names::{Kind as ConstraintKind, Names};
 use super::{Made, SchemaChanges, TableChange, depend, phase_names, table_id};
 use crate::diff::clause;
 use crate::diff::schema::{Phase, Surroundings, TableDiff};
@@ -62,11 +63,15 @@ pub(super) fn entries(changes: SchemaChanges) -> Made {
     }
     depend_on_databases(&mut entries, &changes);
     let surroundings = depend::surroundings(&changes);
+    let names = Names::of(&changes);
     let needed: Vec<(usize, String)> = changes
         .tables
         .iter()
         .flat_map(|(name, change)| {
-            foreign_key_needs(name, change, &changes, &surroundings, &made, &entries)
+            let mut needs =
+                foreign_key_needs(name, change, &changes, &surroundings, &made, &entries);
+            needs.extend(name_needs(name, change, &names, &made, &entries));
+            needs
         })
         .collect();
     for (place, id) in needed {
@@ -261,6 +266,53 @@ fn foreign_key_needs(
                 needs.push((*place, id(*last)));
             }
         }
+    }
+    needs
+}
+
+/// What the entries of one table wait for because another table has the name of a constraint that they add.
+fn name_needs(
+    name: &ObjectName,
+    change: &TableChange,
+    names: &Names,
+    made: &BTreeMap<ObjectName, Vec<(Phase, usize)>>,
+    entries: &[Entry],
+) -> Vec<(usize, String)> {
+    let Some(remote) = &change.remote else {
+        return Vec::new();
+    };
+    let keys = remote.foreign_keys.iter().map(|key| {
+        let adds = clause::Change::AddForeignKey(key.name.clone());
+        (
+            names.holder(ConstraintKind::ForeignKey, name, &key.name),
+            adds,
+        )
+    });
+    let checks = remote.checks.iter().map(|check| {
+        let adds = clause::Change::AddCheck(check.name.clone());
+        (names.holder(ConstraintKind::Check, name, &check.name), adds)
+    });
+    let own = made.get(name).map_or(&[][..], Vec::as_slice);
+    let mut needs = Vec::new();
+    for (holder, adds) in keys.chain(checks) {
+        let freed = holder
+            .and_then(|holder| made.get(holder)?.first())
+            .filter(|(phase, _)| *phase == Phase::Detach);
+        let Some((_, freed)) = freed else { continue };
+        let first = own.iter().find(|(phase, _)| match &change.diff {
+            // The checks of a new table are in its creation, its foreign keys in its constrain entry.
+            None => match adds {
+                clause::Change::AddForeignKey(_) => *phase == Phase::Constrain,
+                _ => true,
+            },
+            Some(diff) => diff
+                .phases
+                .iter()
+                .filter(|diff| diff.phase == *phase)
+                .flat_map(|diff| diff.statements.iter().flatten())
+                .any(|clause| clause.change == adds),
+        });
+        needs.extend(first.map(|(_, place)| (*place, entries[*freed].id.clone())));
     }
     needs
 }

@@ -11,6 +11,7 @@ mod find;
 mod keys;
 mod load;
 mod make;
+mod names;
 
 pub use demands::Demanding;
 
@@ -130,12 +131,17 @@ impl SchemaChanges {
                 (Some(local), Some(remote)) => {
                     Some(table_diff::table(local, remote, vendor, &around))
                 }
-                (Some(local), None) if !around.moved_keys.is_empty() => {
-                    // It goes last, but its foreign keys would hold up what they refer to.
+                (Some(local), None)
+                    if !around.moved_keys.is_empty() || !around.moved_checks.is_empty() =>
+                {
+                    // It goes last, but its foreign keys would hold up what they refer to, and their names others.
                     let mut detached = local.clone();
                     detached
                         .foreign_keys
                         .retain(|key| !around.moved_keys.contains(&key.name.to_lowercase()));
+                    detached
+                        .checks
+                        .retain(|check| !around.moved_checks.contains(&check.name.to_lowercase()));
                     Some(table_diff::table(local, &detached, vendor, &around))
                 }
                 _ => None,
@@ -276,6 +282,7 @@ fn database_text(text: &str, name: &str) -> Result<String> {
 fn phase_names(phase: Phase) -> (&'static str, super::Phase) {
     match phase {
         Phase::Detach => ("detach", super::Phase::Expand),
+        Phase::Replace => ("replace", super::Phase::Expand),
         Phase::Expand => ("expand", super::Phase::Expand),
         Phase::Constrain => ("constrain", super::Phase::Constrain),
         Phase::Attach => ("attach", super::Phase::Constrain),

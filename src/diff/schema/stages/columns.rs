@@ -2,7 +2,7 @@
 //!
 //! Must never give a column a form that loses one of local's values before the contract phase, unless the rows need it.
 
-use super::super::types::{fits, union};
+use super::super::types::{fits, set_reordered, union};
 use super::{Builder, Haste};
 use crate::schema::Vendor;
 use crate::schema::charset::{fineness, unprinted_collation};
@@ -50,7 +50,7 @@ fn course(
     if fits(local, remote) {
         return Course::Early;
     }
-    if !rows_change || fits(remote, local) {
+    if !rows_change || (fits(remote, local) && !set_reordered(local, remote)) {
         return Course::Late(Box::new(as_is(local, remote, rows_change)));
     }
     let indexed = |table: &Table| {
@@ -81,6 +81,9 @@ fn course(
 fn as_is(column: &Column, remote: &Column, rows_change: bool) -> Column {
     let mut kept = column.clone();
     kept.name.clone_from(&remote.name);
+    if rows_change && kept.check != remote.check {
+        kept.check = None;
+    }
     if remote.generated.is_some() {
         if rows_change {
             optional(&mut kept);
@@ -224,6 +227,35 @@ impl Builder<'_> {
             form.nullable = true;
             form.check = None;
         }
+        if self.counter_waits(&remote.name) {
+            form.auto_increment = false;
+            form.nullable = true;
+        }
         form
+    }
+
+    /// Whether a new counter is left NULL until the rows bring its numbers: those that local would count could be
+    /// another row's. Where no other key tells the rows apart, none is kept for it.
+    pub(super) fn counter_waits(&self, name: &str) -> bool {
+        let is_new = self.local.column(name).is_none();
+        let counts = self
+            .remote
+            .column(name)
+            .is_some_and(|column| column.auto_increment);
+        self.rows_change
+            && is_new
+            && counts
+            && self.remote.comparison_keys().iter().any(|key| {
+                let names: Vec<String> = key
+                    .iter()
+                    .map(|column| column.name.to_lowercase())
+                    .collect();
+                let stays = |name: &String| {
+                    self.local
+                        .column(name)
+                        .is_some_and(|own| !own.nullable && own.generated.is_none())
+                };
+                names.iter().all(stays) && self.local.keeps_apart(&names)
+            })
     }
 }

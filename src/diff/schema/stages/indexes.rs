@@ -94,6 +94,7 @@ impl Builder<'_> {
                 let fresh_counter = index.parts.len() == 1
                     && index.parts[0].column.as_deref().is_some_and(|name| {
                         self.local.column(name).is_none()
+                            && !self.counter_waits(name)
                             && self
                                 .remote
                                 .column(name)

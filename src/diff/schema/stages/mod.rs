@@ -7,7 +7,7 @@ mod columns;
 mod indexes;
 mod partitions;
 
-use super::types::fits;
+use super::types::{fits, set_reordered};
 use super::{Haste, Phase, Surroundings};
 use crate::diff::clause::{mentions, recreated};
 use crate::schema::Vendor;
@@ -42,6 +42,7 @@ pub(crate) fn stages(
         remote,
         rows_change: surroundings.rows_change,
         moved: &surroundings.moved_keys,
+        moved_checks: &surroundings.moved_checks,
         ready: &surroundings.ready,
         haste: surroundings.haste,
         courses: courses(local, remote, surroundings.rows_change, vendor),
@@ -157,6 +158,9 @@ pub(crate) fn unsettled(
 pub(crate) fn converts_early(local: &Table, remote: &Table, name: &str) -> bool {
     let both = local.column(name).zip(remote.column(name));
     both.is_some_and(|(own, column)| {
+        if set_reordered(own, column) {
+            return true;
+        }
         own.generated.is_none()
             && column.generated.is_none()
             && !fits(own, column)
@@ -177,6 +181,7 @@ struct Builder<'a> {
     remote: &'a Table,
     rows_change: bool,
     moved: &'a BTreeSet<String>,
+    moved_checks: &'a BTreeSet<String>,
     ready: &'a BTreeMap<String, Phase>,
     haste: Haste,
     courses: BTreeMap<String, Course>,
@@ -184,10 +189,13 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     fn build(self) -> Stages {
-        let detached = Table {
+        let mut detached = Table {
             foreign_keys: self.keys_that_stay(),
             ..self.local.clone()
         };
+        detached
+            .checks
+            .retain(|check| !self.moved_checks.contains(&check.name.to_lowercase()));
         if self.haste == Haste::AtOnce {
             return self.at_once(detached);
         }
@@ -277,7 +285,7 @@ impl Builder<'_> {
     /// The phase in which a foreign key is added because of the table that it refers to.
     fn ready_phase(&self, key: &ForeignKey) -> Option<Phase> {
         Some(match self.ready.get(&key.name.to_lowercase())? {
-            Phase::Detach | Phase::Expand => Phase::Constrain,
+            Phase::Detach | Phase::Replace | Phase::Expand => Phase::Constrain,
             Phase::Constrain | Phase::Attach => Phase::Attach,
             Phase::Contract | Phase::Reattach => Phase::Reattach,
         })
@@ -359,11 +367,12 @@ impl Builder<'_> {
                     .checks
                     .iter()
                     .filter(|check| {
-                        !self
-                            .remote
-                            .checks
-                            .iter()
-                            .any(|other| other.name.eq_ignore_ascii_case(&check.name))
+                        !self.moved_checks.contains(&check.name.to_lowercase())
+                            && !self
+                                .remote
+                                .checks
+                                .iter()
+                                .any(|other| other.name.eq_ignore_ascii_case(&check.name))
                     })
                     .cloned(),
             );
