@@ -60,3 +60,68 @@ fn equal_schemas_cost_the_same_whatever_their_size_mysql() {
 fn equal_schemas_cost_the_same_whatever_their_size_mariadb() {
     equal_schemas_cost_the_same_whatever_their_size(Vendor::MariaDb);
 }
+
+/// Three kinds of tables: with a key, with a time column as well, and with neither.
+fn of_all_kinds(vendor: Vendor, count: usize) -> Case {
+    let mut sql = String::new();
+    for number in 0..count {
+        let columns = match number % 3 {
+            0 => "id INT PRIMARY KEY, v VARCHAR(20)",
+            1 => {
+                "id INT PRIMARY KEY, v VARCHAR(20), \
+                 updated_at DATETIME NOT NULL DEFAULT '2026-01-01', KEY (updated_at)"
+            }
+            _ => "id INT, v VARCHAR(20)",
+        };
+        write!(
+            sql,
+            "CREATE TABLE t{number} ({columns}); \
+             INSERT INTO t{number} (id, v) VALUES (1,'a'),(2,'b');"
+        )
+        .unwrap();
+    }
+    Case::with_database(vendor, &sql, &sql)
+}
+
+/// Whether the tables have a watermark or none, what production is asked grows only by one send for 50 tables.
+fn equal_rows_cost_no_round_trips_per_table(vendor: Vendor) {
+    let few = of_all_kinds(vendor, 6);
+    let many = of_all_kinds(vendor, 300);
+    for strategy in ["full", "incremental"] {
+        let (of_few, _) = cost(&few, &["--full-diff-all"]);
+        let (of_many, _) = cost(&many, &["--full-diff-all"]);
+        assert!(
+            of_many <= 40 && of_many - of_few <= 10,
+            "{strategy}: {of_many} round trips for 300 tables, {of_few} for 6"
+        );
+        let plan = many.plan(strategy, &["--full-diff-all"]);
+        let dated = plan["tables"].as_array().unwrap();
+        let as_expected = dated.iter().filter(|table| table["strategy"] == strategy);
+        assert_eq!(
+            as_expected.count(),
+            if strategy == "full" { 300 } else { 100 }
+        );
+        if strategy == "full" {
+            few.plan(strategy, &["--full-diff-all"]);
+            for case in [&few, &many] {
+                case.driftwarden(&["apply", "plans/full.json"]).exits(0);
+            }
+        }
+    }
+    // A change among them is found, and by its time.
+    many.remote_sql("UPDATE t1 SET v = 'new', updated_at = NOW() WHERE id = 2");
+    let plan = many.plan("changed", &["--full-diff-all"]);
+    let entries = plan["entries"].as_array().unwrap();
+    assert_eq!(entries.len(), 1, "{entries:?}");
+    assert_eq!(entries[0]["count"], 1);
+}
+
+#[test]
+fn equal_rows_cost_no_round_trips_per_table_mysql() {
+    equal_rows_cost_no_round_trips_per_table(Vendor::MySql);
+}
+
+#[test]
+fn equal_rows_cost_no_round_trips_per_table_mariadb() {
+    equal_rows_cost_no_round_trips_per_table(Vendor::MariaDb);
+}

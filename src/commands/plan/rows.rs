@@ -7,6 +7,7 @@ use super::survey::{Pair, Sides};
 use super::watermark::{Subject, Watermarks};
 use crate::compare::{self, Method, RuleUnfit, TableOutcome, TableTask};
 use crate::config::MaskKind;
+use crate::config::rules::EffectiveRule;
 use crate::config::{Config, SnapshotScope};
 use crate::connect::{Reader, server_code};
 use crate::diff::schema::takes_rows_of;
@@ -73,7 +74,8 @@ pub(super) struct Candidate<'a> {
     pub(super) local: Option<&'a Table>,
 }
 
-/// Returns the tables that production has, each after the tables that refer to it.
+/// Returns the tables that production has, each after the tables that refer to it; without those that local has in a form
+/// that cannot be read, which its list of unsupported objects names.
 pub(super) fn candidates(pairs: &[Pair]) -> Vec<Candidate<'_>> {
     let mut references = References::default();
     let mut by_name = BTreeMap::new();
@@ -89,6 +91,11 @@ pub(super) fn candidates(pairs: &[Pair]) -> Vec<Candidate<'_>> {
             });
             references.add(&display, parents);
             let local = pair.local.tables.get(name).map(|info| &info.table);
+            let local_name = pair.local_name(name).to_string();
+            let unreadable = |object: &Unsupported| object.object == local_name;
+            if local.is_none() && pair.local.unsupported.iter().any(unreadable) {
+                continue;
+            }
             by_name.insert(
                 display,
                 Candidate {
@@ -389,23 +396,32 @@ pub(super) fn without_schema(
     Ok(())
 }
 
+/// What is known of a table's times before it is looked at.
+struct Dated<'a> {
+    table: &'a Candidate<'a>,
+    choice: &'a Choice,
+    rule: EffectiveRule,
+    since: Option<Result<Since, (String, bool)>>,
+}
+
 /// Looks at all small tables together: those without a change, with what is known of them.
 fn unchanged(
     chosen: &[(Candidate<'_>, Choice)],
     work: &mut Task<'_>,
 ) -> Result<BTreeMap<ObjectName, Compared>> {
-    let small: Vec<&(Candidate<'_>, Choice)> = chosen
+    let small: Vec<Dated<'_>> = chosen
         .iter()
-        .filter(|(table, choice)| {
+        .filter_map(|(table, choice)| {
             let info = table.pair.remote.tables.get(table.name);
             let rule = work.config.rule_for(&table.pair.remote_name(table.name));
-            choice.strategy == Strategy::Full
+            let is_small = matches!(choice.strategy, Strategy::Full | Strategy::Incremental)
                 && table.local.is_some()
                 && rule.filter.is_none()
                 && rule.mask.is_empty()
                 && info.is_some_and(|info| {
                     info.estimated_rows <= SMALL_ROWS && info.data_bytes <= SMALL_BYTES
-                })
+                });
+            is_small.then(|| dated(table, choice, rule, work))
         })
         .collect();
     if small.len() < 2 {
@@ -413,7 +429,17 @@ fn unchanged(
     }
     let tasks: Vec<TableTask<'_>> = small
         .iter()
-        .map(|(table, _)| task_of(table, work.config, work.schema, work.sides, work.rules))
+        .map(|dated| TableTask {
+            times: dated.choice.times.as_ref(),
+            since: dated.since.as_ref().and_then(|since| since.as_ref().ok()),
+            ..task_of(
+                dated.table,
+                work.config,
+                work.schema,
+                work.sides,
+                work.rules,
+            )
+        })
         .collect();
     let Sides {
         remote,
@@ -427,23 +453,68 @@ fn unchanged(
     Ok(small
         .iter()
         .zip(found)
-        .filter_map(|((table, choice), found)| {
-            let found = found?;
-            let compared = Compared {
-                choice: Choice {
-                    strategy: choice.strategy,
-                    exactness: found.exactness,
-                    times: None,
+        .filter_map(|(dated, outcome)| {
+            let outcome = outcome?;
+            let name = dated.table.pair.local_name(dated.table.name);
+            let went_on = dated.since.as_ref().and_then(|since| since.as_ref().ok());
+            let (choice, warning) =
+                settled(&name, dated.choice, &outcome, went_on, dated.since.as_ref());
+            let remote_name = dated.table.pair.remote_name(dated.table.name);
+            let watermark = work.watermarks.zip(dated.choice.times.as_ref()).and_then(
+                |(watermarks, column)| {
+                    let subject = Subject {
+                        remote_name: &remote_name,
+                        local_name: &name,
+                        rule: &dated.rule,
+                        shape: &outcome.shape,
+                        column,
+                    };
+                    watermarks.planned(&subject, outcome.greatest.as_deref(), went_on, false)
                 },
+            );
+            let compared = Compared {
+                choice,
                 entries: Vec::new(),
                 snapshots: u64::from(!std::mem::replace(&mut counted, true)),
-                scanned: found.rows,
-                watermark: None,
-                warning: None,
+                scanned: outcome.remote_rows,
+                watermark,
+                warning,
             };
-            Some((table.pair.local_name(table.name), compared))
+            Some((name, compared))
         })
         .collect())
+}
+
+fn dated<'a>(
+    table: &'a Candidate<'a>,
+    choice: &'a Choice,
+    rule: EffectiveRule,
+    work: &Task<'_>,
+) -> Dated<'a> {
+    let remote_name = table.pair.remote_name(table.name);
+    let local_name = table.pair.local_name(table.name);
+    let mut task = task_of(table, work.config, work.schema, work.sides, work.rules);
+    task.times = choice.times.as_ref();
+    let shape = compare::shape(&task).ok();
+    let since = work
+        .watermarks
+        .filter(|_| choice.strategy == Strategy::Incremental)
+        .zip(choice.times.as_ref().zip(shape.as_ref()))
+        .map(|(watermarks, (column, shape))| {
+            watermarks.since(&Subject {
+                remote_name: &remote_name,
+                local_name: &local_name,
+                rule: &rule,
+                shape,
+                column,
+            })
+        });
+    Dated {
+        table,
+        choice,
+        rule,
+        since,
+    }
 }
 
 /// Compares one table.
