@@ -88,13 +88,13 @@ fn equal_rows_cost_no_round_trips_per_table(vendor: Vendor) {
     let few = of_all_kinds(vendor, 6);
     let many = of_all_kinds(vendor, 300);
     for strategy in ["full", "incremental"] {
-        let (of_few, _) = cost(&few, &["--full-diff-all"]);
-        let (of_many, _) = cost(&many, &["--full-diff-all"]);
+        let (of_few, _) = cost(&few, &[]);
+        let (of_many, _) = cost(&many, &[]);
         assert!(
             of_many <= 40 && of_many - of_few <= 10,
             "{strategy}: {of_many} round trips for 300 tables, {of_few} for 6"
         );
-        let plan = many.plan(strategy, &["--full-diff-all"]);
+        let plan = many.plan(strategy, &[]);
         let dated = plan["tables"].as_array().unwrap();
         let as_expected = dated.iter().filter(|table| table["strategy"] == strategy);
         assert_eq!(
@@ -102,7 +102,7 @@ fn equal_rows_cost_no_round_trips_per_table(vendor: Vendor) {
             if strategy == "full" { 300 } else { 100 }
         );
         if strategy == "full" {
-            few.plan(strategy, &["--full-diff-all"]);
+            few.plan(strategy, &[]);
             for case in [&few, &many] {
                 case.driftwarden(&["apply", "plans/full.json"]).exits(0);
             }
@@ -110,7 +110,7 @@ fn equal_rows_cost_no_round_trips_per_table(vendor: Vendor) {
     }
     // A change among them is found, and by its time.
     many.remote_sql("UPDATE t1 SET v = 'new', updated_at = NOW() WHERE id = 2");
-    let plan = many.plan("changed", &["--full-diff-all"]);
+    let plan = many.plan("changed", &[]);
     let entries = plan["entries"].as_array().unwrap();
     assert_eq!(entries.len(), 1, "{entries:?}");
     assert_eq!(entries[0]["count"], 1);
