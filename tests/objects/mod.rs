@@ -185,7 +185,7 @@ fn two_databases_become_equal() {
         assert_eq!(drift.unsupported, []);
         for id in [
             "tr1.alter_trigger",
-            "P1.alter_procedure",
+            "P1.create_procedure",
             "only_local.drop_view",
             "gone.drop_function",
         ] {
