@@ -10,8 +10,11 @@ use crate::connect::{LocalSession, Reader, Remote, RemoteSession, Row, Side};
 use crate::interrupt::Interrupted;
 use crate::read::checksum::number;
 use crate::read::encode;
+use crate::retry::broke;
 use crate::sql::{Expr, Function, Read, Select};
 use anyhow::{Context, Result};
+
+const STEP: &str = "looking at small tables together";
 
 /// Tables of one send.
 const TABLES: usize = 50;
@@ -26,7 +29,8 @@ struct Alike {
 /// counts for none of them; `None` where a closer look is needed.
 ///
 /// # Errors
-/// What a server says when the snapshot is opened or ended; `Interrupted`. A table that cannot be read so needs a closer
+/// What a server says when the snapshot is opened or ended; a connection that broke, tried again along the delays;
+/// `Interrupted`. A table that cannot be read so needs a closer
 /// look, which tells why.
 pub fn unchanged(
     tasks: &[TableTask<'_>],
@@ -46,14 +50,15 @@ pub fn unchanged(
             .iter()
             .map(|task| shape(task).ok().filter(|shape| can_be_summed(task, shape)))
             .collect();
-        match looked_at(tasks, &shapes, session, local) {
+        match looked_at(tasks, &shapes, remote, session, local) {
             Ok(equal) => found.extend(
                 tasks
                     .iter()
                     .zip(shapes.into_iter().zip(equal))
                     .map(|(task, (shape, alike))| Some(outcome(task, shape?, alike?))),
             ),
-            Err(error) if error.is::<Interrupted>() => return Err(error),
+            // A closer look would only find the connection closed.
+            Err(error) if error.is::<Interrupted>() || broke(&error) => return Err(error),
             Err(error) => {
                 tracing::info!(
                     error = crate::refusal::summary(&error),
@@ -114,6 +119,7 @@ fn can_be_summed(task: &TableTask<'_>, shape: &Shape) -> bool {
 fn looked_at(
     tasks: &[TableTask<'_>],
     shapes: &[Option<Shape>],
+    remote: &Remote,
     session: &mut RemoteSession,
     local: &mut LocalSession,
 ) -> Result<Vec<Option<Alike>>> {
@@ -126,14 +132,16 @@ fn looked_at(
     };
     let (of_remote, of_local) = (selects(Side::Remote)?, selects(Side::Local)?);
     let (of_remote, of_local) = std::thread::scope(|scope| {
-        let of_local = scope.spawn(move || local.sets(&of_local));
-        (session.sets(&of_remote), of_local.join())
+        let of_local = scope.spawn(move || local.again(STEP, |local| local.sets(&of_local)));
+        let of_remote = remote.run(session, STEP, |session| session.sets(&of_remote));
+        (of_remote, of_local.join())
     });
     let (of_remote, of_local) = (
-        of_remote?,
+        of_remote.context(STEP)?,
         of_local
             .ok()
-            .context("reading from the local server ended unexpectedly")??,
+            .context("reading from the local server ended unexpectedly")?
+            .context(STEP)?,
     );
     let mut answers = of_remote.iter().zip(&of_local);
     tasks

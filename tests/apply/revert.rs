@@ -285,7 +285,7 @@ fn of_masked_rows_within_a_rule_and_denied_ones_what_was_applied_goes_back() {
         case.write_config(
             &serde_json::json!([case.name("db")]),
             &serde_json::json!({ "tables": { "rules": [
-                { "match": "t", "where": "id < 10", "mask": { "mail": "email" } }
+                { "match": "t", "full_diff": true, "where": "id < 10", "mask": { "mail": "email" } }
             ] } }),
         );
         let before = case.dump_with_counters(Side::Local, "db");

@@ -3,7 +3,7 @@
 use crate::sandbox::Vendor;
 use crate::sandbox::case::Case;
 use crate::sandbox::server::Side;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 /// Returns what reading production cost: round trips and queries.
@@ -65,22 +65,30 @@ fn equal_schemas_cost_the_same_whatever_their_size_mariadb() {
 fn of_all_kinds(vendor: Vendor, count: usize) -> Case {
     let mut sql = String::new();
     for number in 0..count {
-        let columns = match number % 3 {
-            0 => "id INT PRIMARY KEY, v VARCHAR(20)",
-            1 => {
+        let (name, columns) = match number % 3 {
+            0 => ("keyed", "id INT PRIMARY KEY, v VARCHAR(20)"),
+            1 => (
+                "dated",
                 "id INT PRIMARY KEY, v VARCHAR(20), \
-                 updated_at DATETIME NOT NULL DEFAULT '2026-01-01', KEY (updated_at)"
-            }
-            _ => "id INT, v VARCHAR(20)",
+                 updated_at DATETIME NOT NULL DEFAULT '2026-01-01', KEY (updated_at)",
+            ),
+            _ => ("bag", "id INT, v VARCHAR(20)"),
         };
         write!(
             sql,
-            "CREATE TABLE t{number} ({columns}); \
-             INSERT INTO t{number} (id, v) VALUES (1,'a'),(2,'b');"
+            "CREATE TABLE {name}{number} ({columns}); \
+             INSERT INTO {name}{number} (id, v) VALUES (1,'a'),(2,'b');"
         )
         .unwrap();
     }
-    Case::with_database(vendor, &sql, &sql)
+    let case = Case::with_database(vendor, &sql, &sql);
+    case.write_config(
+        &json!([case.name("db")]),
+        &json!({ "tables": { "rules": [
+            { "match": "keyed*", "full_diff": true }, { "match": "bag*", "full_diff": true }
+        ] } }),
+    );
+    case
 }
 
 /// Whether the tables have a watermark or none, what production is asked grows only by one send for 50 tables.
@@ -109,7 +117,7 @@ fn equal_rows_cost_no_round_trips_per_table(vendor: Vendor) {
         }
     }
     // A change among them is found, and by its time.
-    many.remote_sql("UPDATE t1 SET v = 'new', updated_at = NOW() WHERE id = 2");
+    many.remote_sql("UPDATE dated1 SET v = 'new', updated_at = NOW() WHERE id = 2");
     let plan = many.plan("changed", &[]);
     let entries = plan["entries"].as_array().unwrap();
     assert_eq!(entries.len(), 1, "{entries:?}");

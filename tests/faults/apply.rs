@@ -12,7 +12,8 @@ use crate::sandbox::server::Side;
 const LOCAL_STEPS: &[&str] = &[
     "SELECT GET_LOCK",
     "information_schema.SCHEMATA",
-    "CREATE TABLE `",
+    // As a statement's beginning: SHOW CREATE TABLE is another.
+    "\u{3}CREATE TABLE `",
     "DROP TRIGGER",
     "FOR UPDATE",
     "DELETE FROM",
@@ -56,6 +57,9 @@ fn survives(vendor: Vendor, at: At, steps: &[&str], what: impl Fn() -> What) {
     if at == At::Local {
         arguments.push("--offline");
     }
+    // The first login of an account takes two packets more, and what was made anew is noted differently from what the plan saw.
+    run(&case, &arguments).exits(0);
+    reset(&case);
     let watched = faulty(&case, at, When::Never, What::Cut);
     run(&case, &arguments).exits(0);
     for (step, packet) in Steps::of(&watched.packets(), steps).each() {
