@@ -174,6 +174,17 @@ impl<'a> Cursor<'a> {
         self.source(start, self.at)
     }
 
+    /// Refuses a word in what is left.
+    pub(crate) fn without(&self, word: &str) -> Result<(), ParseError> {
+        let found = self.tokens[self.at..].iter().find(|token| {
+            token.kind == Kind::Word && self.text[token.start..token.end].eq_ignore_ascii_case(word)
+        });
+        match found {
+            Some(token) => Err(ParseError::new(self.text, token.start, format!("`{word}`"))),
+            None => Ok(()),
+        }
+    }
+
     /// Takes everything that is left, blanks between tokens reduced to one space.
     pub(crate) fn rest(&mut self) -> String {
         let start = self.at;

@@ -96,6 +96,7 @@ fn table_and_counter(create: &str) -> Result<(Table, Option<u64>), ParseError> {
     cursor.expect_symbol(')')?;
     let next = options::options(&mut cursor, &mut table)?;
     if cursor.at_word("PARTITION") {
+        cursor.without("DIRECTORY")?;
         table.partitioning = Some(cursor.rest());
     }
     cursor.expect_end()?;

@@ -1,6 +1,7 @@
 //! Reads table options.
 //!
-//! Must never take an option that it does not know: its removal could not be written either.
+//! Must never take an option that it does not know: its removal could not be written either. Nor a table whose rows are kept
+//! elsewhere, on another server or in other tables: what is written to it would be written there.
 
 use super::ParseError;
 use super::cursor::Cursor;
@@ -14,11 +15,9 @@ const PLAIN: &[&str] = &[
     "AVG_ROW_LENGTH",
     "CHECKSUM",
     "COMPRESSION",
-    "CONNECTION",
     "DELAY_KEY_WRITE",
     "ENCRYPTION",
     "ENGINE_ATTRIBUTE",
-    "INSERT_METHOD",
     "KEY_BLOCK_SIZE",
     "MAX_ROWS",
     "MIN_ROWS",
@@ -31,6 +30,17 @@ const PLAIN: &[&str] = &[
     "STATS_PERSISTENT",
     "STATS_SAMPLE_PAGES",
     "TRANSACTIONAL",
+];
+
+/// Engines whose tables lead to other servers, files or tables.
+const ELSEWHERE: &[&str] = &[
+    "CONNECT",
+    "FEDERATED",
+    "MERGE",
+    "MRG_MYISAM",
+    "S3",
+    "SPHINX",
+    "SPIDER",
 ];
 
 /// Parses the options behind the table's body, up to the partitions or the end. Returns the next `AUTO_INCREMENT` value,
@@ -62,8 +72,13 @@ pub(crate) fn options(
             "ENGINE" => {
                 cursor.expect_symbol('=')?;
                 let value = cursor.name()?;
+                if ELSEWHERE.contains(&value.to_uppercase().as_str()) {
+                    return Err(elsewhere(format!("ENGINE={value}")));
+                }
                 table.options.insert(name, value);
             }
+            // Not its value: there may be a password in it.
+            "CONNECTION" | "UNION" | "INSERT_METHOD" => return Err(elsewhere(name)),
             "COMMENT" => {
                 cursor.expect_symbol('=')?;
                 let value = cursor.string()?;
@@ -73,16 +88,11 @@ pub(crate) fn options(
                 cursor.expect_symbol('=')?;
                 next = cursor.take_text()?.parse().ok();
             }
+            // Where a server puts its files is its own affair: a folder of production's is none of local's.
             "DATA" | "INDEX" => {
                 cursor.expect_word("DIRECTORY")?;
                 cursor.expect_symbol('=')?;
-                let value = cursor.take_text()?.to_owned();
-                table.options.insert(format!("{name} DIRECTORY"), value);
-            }
-            "UNION" => {
-                cursor.expect_symbol('=')?;
-                let value = cursor.parenthesised()?;
-                table.options.insert(name, value);
+                cursor.string()?;
             }
             "TABLESPACE" => {
                 cursor.take_symbol('=');
@@ -102,4 +112,12 @@ pub(crate) fn options(
         }
     }
     Ok(next)
+}
+
+/// Refuses a table whose rows are kept elsewhere.
+fn elsewhere(option: String) -> ParseError {
+    ParseError {
+        what: "what a table does that keeps its rows elsewhere".to_owned(),
+        line: option,
+    }
 }

@@ -250,6 +250,28 @@ fn any_index() -> impl Strategy<Value = Index> {
     })
 }
 
+#[test]
+fn a_table_that_keeps_its_rows_elsewhere_is_refused() {
+    let with = |options: &str| table(&format!("CREATE TABLE `t` (\n  `id` int\n) {options}"));
+    for options in [
+        "ENGINE=FEDERATED CONNECTION='mysql://u:secret@prod/s/t'",
+        "ENGINE=InnoDB CONNECTION='mysql://u:secret@prod/s/t'",
+        "ENGINE=spider",
+        "ENGINE=CONNECT `TABLE_TYPE`='CSV' `FILE_NAME`='/etc/passwd'",
+        "ENGINE=MRG_MyISAM INSERT_METHOD=LAST UNION=(`a`,`b`)",
+    ] {
+        let error = with(options).unwrap_err().to_string();
+        assert!(error.contains("keeps its rows elsewhere"), "{error}");
+        assert!(!error.contains("secret"), "{error}");
+    }
+    // A folder of files is no part of a table's schema, but cannot be told apart in partitions.
+    let moved = with("ENGINE=InnoDB DATA DIRECTORY='/data' INDEX DIRECTORY='/index'").unwrap();
+    assert_eq!(moved, with("ENGINE=InnoDB").unwrap());
+    let parts = "ENGINE=InnoDB\n/*!50100 PARTITION BY HASH (`id`)\n(PARTITION p0 DATA DIRECTORY = '/x' ENGINE = InnoDB) */";
+    let error = with(parts).unwrap_err().to_string();
+    assert!(error.contains("`DIRECTORY`"), "{error}");
+}
+
 proptest! {
     #[test]
     fn print_and_parse_are_inverse(
