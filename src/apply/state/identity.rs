@@ -18,18 +18,21 @@ pub type Identities = BTreeMap<ObjectName, String>;
 /// # Errors
 /// What the server says.
 pub fn identities(local: &mut LocalSession, databases: &[String]) -> Result<Identities> {
+    let step = "reading which tables local has";
+    let created = Read::Metadata(Metadata::Created, databases.to_vec());
     let made = local
-        .rows(&Read::Metadata(Metadata::Created, databases.to_vec()))
-        .context("reading which tables local has")?;
+        .again(step, |local| local.rows(&created))
+        .context(step)?;
     let list = match local.server().vendor {
         Vendor::MySql => Metadata::InnodbTables,
         Vendor::MariaDb => Metadata::InnodbSysTables,
     };
-    let numbered = match local.rows(&Read::Metadata(list, databases.to_vec())) {
+    let list = Read::Metadata(list, databases.to_vec());
+    let numbered = match local.again(step, |local| local.rows(&list)) {
         Ok(rows) => rows,
         // Without the PROCESS privilege, or without InnoDB: the time alone tells.
         Err(error) if server_code(&error).is_some() => Vec::new(),
-        Err(error) => return Err(error.context("reading which tables local has")),
+        Err(error) => return Err(error.context(step)),
     };
     let numbers: BTreeMap<String, String> = numbered
         .iter()

@@ -17,6 +17,9 @@ use crate::schema::ObjectName;
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// What is done before rows are changed outside the course of their table's note.
+const VOIDING: &str = "making void what local remembers";
+
 /// Databases of the server's own: nothing is noted there, whatever a plan says.
 const SYSTEM: [&str; 4] = ["mysql", "information_schema", "performance_schema", "sys"];
 
@@ -100,10 +103,10 @@ impl<'p> Keeper<'p> {
             match kept {
                 Some(kept) if kept.in_course || kept.stored.is_none() => {}
                 Some(kept) => {
-                    void(local, &kept.name)?;
+                    local.again(VOIDING, |local| void(local, &kept.name))?;
                     kept.stored = None;
                 }
-                None => drop(void(local, name)?),
+                None => drop(local.again(VOIDING, |local| void(local, name))?),
             }
         }
         Ok(())

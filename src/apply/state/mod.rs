@@ -81,7 +81,9 @@ fn state_table(database: &str) -> ObjectName {
 /// # Errors
 /// What the server says, but for a missing database or table, or one that is none of ours.
 pub fn read(local: &mut LocalSession, database: &str) -> Result<BTreeMap<String, Stored>> {
-    let rows = match local.rows(&notes(database, None).into()) {
+    let step = "reading what local remembers";
+    let asked = notes(database, None).into();
+    let rows = match local.again(step, |local| local.rows(&asked)) {
         Ok(rows) => rows,
         // No such database, no such table, no such column, a view that leads nowhere.
         Err(error) if matches!(server_code(&error), Some(1049 | 1146 | 1054 | 1356)) => {
