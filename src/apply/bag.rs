@@ -3,7 +3,7 @@
 //!
 //! Must never add or delete a copy that the counts under lock do not ask for: a second apply changes nothing.
 
-use super::rows::{Progress, Run, concerns_a_row, hash_bits, in_words, part, transaction};
+use super::rows::{Progress, Run, attempt, concerns_a_row, hash_bits, in_words, part, transaction};
 use super::table::Target;
 use super::undo::{self, Record};
 use crate::connect::Reader as _;
@@ -159,17 +159,10 @@ fn batch(
     if rows.is_empty() {
         return Ok(());
     }
-    let mut attempt = progress.clone();
-    transaction(run, entry, |run| {
-        attempt = progress.clone();
-        change(run, entry, target, rows, &mut attempt)
+    attempt(run, entry, progress, |run, progress| {
+        change(run, entry, target, rows, progress)
     })
-    .with_context(|| format!("rows of {}", entry.id))?;
-    if !run.shared {
-        run.stand = attempt.changed;
-    }
-    *progress = attempt;
-    Ok(())
+    .with_context(|| format!("rows of {}", entry.id))
 }
 
 fn change(

@@ -9,6 +9,7 @@ use super::table::{object_of, text_of};
 use super::undo::{Journal, Record};
 use crate::connect::LocalSession;
 use crate::plan::{Entry, Kind, Plan, TablePlan};
+use crate::refusal::summary;
 use crate::schema::{ObjectName, parse};
 use crate::sql::qualified;
 use anyhow::{Context as _, Result};
@@ -43,7 +44,10 @@ pub(super) fn note(
     });
     let counters = match read {
         // All is done by then; a revert cannot tell that a counter moved later, and that is all.
-        Err(_) if after => return Ok(()),
+        Err(error) if after => {
+            tracing::info!(error = summary(&error), "counters not noted");
+            return Ok(());
+        }
         read => read?,
     };
     if counters.is_empty() {

@@ -22,7 +22,7 @@ pub(super) struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// Hands on the rows of an entry that the record speaks of.
+    /// Hands on the rows of an entry that the record speaks of, each with how it was before.
     ///
     /// # Errors
     /// When a row cannot be read, or taken.
@@ -31,7 +31,41 @@ impl Source<'_> {
         entry: &Entry,
         take: &mut dyn FnMut(&PlanRow, Option<&Values>) -> Result<()>,
     ) -> Result<()> {
-        each_row(self, entry, take)
+        let spans = Spans::of(&entry.id, self.records);
+        if spans.is_empty() {
+            return Ok(());
+        }
+        // Rows come in the order of the records but for those that were exchanged at the end.
+        let mut cache: Vec<(usize, Vec<Values>)> = Vec::new();
+        for row in payload::rows(entry, &self.request.plan.id, self.request.path)? {
+            let row = row?;
+            let Some(place) = spans.place(row.row) else {
+                continue;
+            };
+            let Some(Record::Rows {
+                images: Some(blob), ..
+            }) = self.records.get(place.record)
+            else {
+                take(&row, None)?;
+                continue;
+            };
+            if !cache.iter().any(|(record, _)| *record == place.record) {
+                cache.truncate(3);
+                cache.insert(0, (place.record, self.images.rows(blob)?));
+            }
+            let image = cache
+                .iter()
+                .find(|(record, _)| *record == place.record)
+                .and_then(|(_, rows)| rows.get(usize::try_from(place.row).ok()?))
+                .with_context(|| {
+                    format!(
+                        "row {} of {} has no image in the undo record",
+                        row.row, entry.id
+                    )
+                })?;
+            take(&row, Some(image))?;
+        }
+        Ok(())
     }
 }
 
@@ -107,7 +141,7 @@ pub(super) fn facts(
         keyed.begin(entry)?;
         let key = keyed.key().to_vec();
         let lost = values.is_some();
-        each_row(source, entry, &mut |row, image| {
+        source.each(entry, &mut |row, image| {
             let values = image.unwrap_or(&row.values);
             let key = part(values, &key)?;
             if lost {
@@ -160,49 +194,6 @@ pub(super) fn facts(
         }
     }
     keyed.flush()
-}
-
-/// Hands on the rows of an entry that the record speaks of, each with how it was before.
-fn each_row(
-    source: &mut Source<'_>,
-    entry: &Entry,
-    take: &mut dyn FnMut(&PlanRow, Option<&Values>) -> Result<()>,
-) -> Result<()> {
-    let spans = Spans::of(&entry.id, source.records);
-    if spans.is_empty() {
-        return Ok(());
-    }
-    // Rows come in the order of the records but for those that were exchanged at the end.
-    let mut cache: Vec<(usize, Vec<Values>)> = Vec::new();
-    for row in payload::rows(entry, &source.request.plan.id, source.request.path)? {
-        let row = row?;
-        let Some(place) = spans.place(row.row) else {
-            continue;
-        };
-        let Some(Record::Rows {
-            images: Some(blob), ..
-        }) = source.records.get(place.record)
-        else {
-            take(&row, None)?;
-            continue;
-        };
-        if !cache.iter().any(|(record, _)| *record == place.record) {
-            cache.truncate(3);
-            cache.insert(0, (place.record, source.images.rows(blob)?));
-        }
-        let image = cache
-            .iter()
-            .find(|(record, _)| *record == place.record)
-            .and_then(|(_, rows)| rows.get(usize::try_from(place.row).ok()?))
-            .with_context(|| {
-                format!(
-                    "row {} of {} has no image in the undo record",
-                    row.row, entry.id
-                )
-            })?;
-        take(&row, Some(image))?;
-    }
-    Ok(())
 }
 
 /// What of a row's image is to come back: all of a row that was deleted; of one that was updated, the columns that the

@@ -64,20 +64,8 @@ pub(super) fn of_tables(
         images: &mut undo.images,
     };
     for (name, table) in &target.tables {
-        let mut left = Left {
-            object: name.to_string(),
-            reason: String::new(),
-            examples: Vec::new(),
-        };
-        let rows = of_table(
-            &mut source,
-            (name, table),
-            &compare::NONE_REPLACED,
-            &mut scratch,
-            local,
-            &mut left,
-        )
-        .with_context(|| doing(name))?;
+        let replaced = &compare::NONE_REPLACED;
+        let (rows, mut left) = of_table(&mut source, name, table, replaced, &mut scratch, local)?;
         match rows {
             Rows::Entries(entries) => found.take(name, entries, local)?,
             Rows::Foreign => drop(found.foreign.insert(name.clone())),
@@ -112,20 +100,8 @@ pub(super) fn with_replaced(
         records: &undo.records,
         images: &mut undo.images,
     };
-    let mut left = Left {
-        object: name.to_string(),
-        reason: String::new(),
-        examples: Vec::new(),
-    };
-    let rows = of_table(
-        &mut source,
-        (name, table),
-        replaced,
-        &mut scratch,
-        local,
-        &mut left,
-    )
-    .with_context(|| doing(name))?;
+    // What is left is the reason why they cannot be brought: a row of another hand is none of theirs.
+    let (rows, _) = of_table(&mut source, name, table, replaced, &mut scratch, local)?;
     Ok(match rows {
         Rows::Entries(entries) => Ok(entries),
         Rows::Foreign => Err("rows of it were added since the plan was applied".to_owned()),
@@ -133,8 +109,23 @@ pub(super) fn with_replaced(
     })
 }
 
-fn doing(name: &ObjectName) -> String {
-    format!("reading what was done to the rows of {name}")
+/// Finds the row changes of a table, and what of it is left alone.
+fn of_table(
+    source: &mut Source<'_>,
+    name: &ObjectName,
+    table: &TableUndo,
+    replaced: &BTreeSet<String>,
+    scratch: &mut Scratch<'_>,
+    local: &mut LocalSession,
+) -> Result<(Rows, Left)> {
+    let mut left = Left {
+        object: name.to_string(),
+        reason: String::new(),
+        examples: Vec::new(),
+    };
+    let rows = led_back(source, (name, table), replaced, scratch, local, &mut left)
+        .with_context(|| format!("reading what was done to the rows of {name}"))?;
+    Ok((rows, left))
 }
 
 impl Found {
@@ -160,7 +151,7 @@ impl Found {
     }
 }
 
-fn of_table(
+fn led_back(
     source: &mut Source<'_>,
     (name, table): (&ObjectName, &TableUndo),
     replaced: &BTreeSet<String>,

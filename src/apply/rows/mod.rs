@@ -31,8 +31,9 @@ const BATCH_ROWS: usize = 1000;
 const BATCH_BYTES: usize = 1 << 20;
 /// Rows that were left alone and are named at most.
 const EXAMPLES: usize = 10;
-/// Errors that concern single rows, whose statement alone the server takes back: duplicate value, missing parent, remaining children; NULL where none may
-/// be, a value that does not fit its column, a row too long, no partition, a violated check, a trigger's SIGNAL.
+/// Errors that concern single rows, whose statement alone the server takes back: duplicate value, missing parent, remaining
+/// children; NULL where none may be, a value that does not fit its column, a row too long, no partition, a violated check, a
+/// trigger's SIGNAL.
 const ROW_ERRORS: [u16; 29] = [
     1062, 1169, 1216, 1217, 1451, 1452, 1761, 1762, 1048, 1138, 1364, 1263, 1264, 1265, 1292, 1366,
     1367, 1406, 1411, 1416, 1690, 3140, 1118, 1713, 1526, 1748, 3819, 4025, 1644,
@@ -190,6 +191,25 @@ pub(super) fn transaction<T>(
     })
 }
 
+/// Runs `f` as [`transaction`] does, with the progress as it was before each attempt; only what succeeds counts.
+pub(super) fn attempt(
+    run: &mut Run<'_>,
+    entry: &Entry,
+    progress: &mut Progress,
+    mut f: impl FnMut(&mut Run<'_>, &mut Progress) -> Result<()>,
+) -> Result<()> {
+    let mut after = progress.clone();
+    transaction(run, entry, |run| {
+        after.clone_from(progress);
+        f(run, &mut after)
+    })?;
+    if !run.shared {
+        run.stand = after.changed;
+    }
+    *progress = after;
+    Ok(())
+}
+
 /// Runs `f` in the transaction that is open around it; a row that is refused takes back what `f` did, nothing else.
 pub(super) fn part<T>(run: &mut Run<'_>, f: impl FnOnce(&mut Run<'_>) -> Result<T>) -> Result<T> {
     run.local.savepoint()?;
@@ -242,19 +262,13 @@ fn batch(
     if rows.is_empty() {
         return Ok(());
     }
-    let mut attempt = progress.clone();
     let mut collided = Vec::new();
-    transaction(run, entry, |run| {
-        attempt = progress.clone();
+    attempt(run, entry, progress, |run, progress| {
         collided.clear();
-        let todo = find::judge(run.local, entry, target, rows, &mut attempt)?;
-        write::write(run, entry, target, &todo, &mut attempt, &mut collided)
+        let todo = find::judge(run.local, entry, target, rows, progress)?;
+        write::write(run, entry, target, &todo, progress, &mut collided)
     })
     .with_context(|| describe(entry, rows))?;
-    if !run.shared {
-        run.stand = attempt.changed;
-    }
-    *progress = attempt;
     swaps.append(&mut collided);
     Ok(())
 }

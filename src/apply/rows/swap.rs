@@ -5,7 +5,7 @@
 use super::find::judge;
 use super::verify::{needs_lenient_mode, verify};
 use super::write::{record, touched};
-use super::{Progress, Run, concerns_a_row, describe, in_words, transaction};
+use super::{Progress, Run, attempt, concerns_a_row, describe, in_words};
 use crate::apply::foreign;
 use crate::apply::table::{Found, Target};
 use crate::plan::row_sql::{self, Values};
@@ -33,7 +33,7 @@ pub(super) fn swap(
             return Ok(());
         }
         let mut at = None;
-        match attempt(run, entry, target, &rows, progress, &mut at) {
+        match exchange_all(run, entry, target, &rows, progress, &mut at) {
             Ok(()) => return Ok(()),
             Err(error) if concerns_a_row(&error) => {
                 let refused = at.and_then(|number| rows.iter().position(|row| row.row == number));
@@ -48,7 +48,7 @@ pub(super) fn swap(
     // Very many, or a foreign key that does not say whose it is: one by one.
     for row in &rows {
         let alone = std::slice::from_ref(row);
-        match attempt(run, entry, target, alone, progress, &mut None) {
+        match exchange_all(run, entry, target, alone, progress, &mut None) {
             Ok(()) => {}
             Err(error) if concerns_a_row(&error) => progress.leave(row, &in_words(&error)),
             Err(error) => return Err(error).with_context(|| describe(entry, &rows)),
@@ -58,7 +58,7 @@ pub(super) fn swap(
 }
 
 /// Exchanges all of the rows or none; `at` is told the number of a row that is refused.
-fn attempt(
+fn exchange_all(
     run: &mut Run<'_>,
     entry: &Entry,
     target: &Target<'_>,
@@ -66,17 +66,13 @@ fn attempt(
     progress: &mut Progress,
     at: &mut Option<u64>,
 ) -> Result<()> {
-    let mut attempt = progress.clone();
-    transaction(run, entry, |run| {
-        attempt = progress.clone();
+    attempt(run, entry, progress, |run, progress| {
         *at = None;
-        let todo = judge(run.local, entry, target, rows, &mut attempt)?;
+        let todo = judge(run.local, entry, target, rows, progress)?;
         exchange(run, entry, target, &todo, at)?;
-        attempt.changed += todo.len() as u64;
+        progress.changed += todo.len() as u64;
         Ok(())
-    })?;
-    *progress = attempt;
-    Ok(())
+    })
 }
 
 fn exchange(
