@@ -9,6 +9,7 @@ mod report;
 mod rows;
 mod rules;
 mod schema;
+mod small;
 mod survey;
 mod watermark;
 

@@ -3,11 +3,11 @@
 //! Must never compare a table in full that nobody approved of, and must never leave one out without a word.
 
 use super::super::Context;
+use super::small;
 use super::survey::{Pair, Sides};
 use super::watermark::{Subject, Watermarks};
 use crate::compare::{self, Method, RuleUnfit, TableOutcome, TableTask};
 use crate::config::MaskKind;
-use crate::config::rules::EffectiveRule;
 use crate::config::{Config, SnapshotScope};
 use crate::connect::{Reader, server_code};
 use crate::diff::schema::takes_rows_of;
@@ -28,9 +28,6 @@ use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-/// Tables of at most so many rows and bytes (as the server guesses) are looked at together first.
-const SMALL_ROWS: u64 = 20_000;
-const SMALL_BYTES: u64 = 8 << 20;
 /// How long one snapshot of a table is held at most.
 const SNAPSHOT_TIME: Duration = Duration::from_secs(60);
 
@@ -197,7 +194,7 @@ pub(super) fn choose_or_ask<'a>(
 }
 
 /// Returns what is to be compared of a table.
-fn task_of<'t>(
+pub(super) fn task_of<'t>(
     table: &Candidate<'t>,
     config: &Config,
     schema: bool,
@@ -295,7 +292,7 @@ pub(super) fn compare_all(
         .filter(|(_, choice)| choice.strategy != Strategy::Skipped);
     let rows = compared_ones.filter_map(|(table, _)| table.pair.remote.tables.get(table.name));
     progress::expect(rows.map(|info| info.estimated_rows).sum());
-    let mut known = unchanged(chosen, task)?;
+    let mut known = small::unchanged(chosen, task)?;
     for (table, choice) in chosen {
         let name = table.pair.local_name(table.name);
         if let Some(found) = known.remove(&name) {
@@ -394,127 +391,6 @@ pub(super) fn without_schema(
         }
     }
     Ok(())
-}
-
-/// What is known of a table's times before it is looked at.
-struct Dated<'a> {
-    table: &'a Candidate<'a>,
-    choice: &'a Choice,
-    rule: EffectiveRule,
-    since: Option<Result<Since, (String, bool)>>,
-}
-
-/// Looks at all small tables together: those without a change, with what is known of them.
-fn unchanged(
-    chosen: &[(Candidate<'_>, Choice)],
-    work: &mut Task<'_>,
-) -> Result<BTreeMap<ObjectName, Compared>> {
-    let small: Vec<Dated<'_>> = chosen
-        .iter()
-        .filter_map(|(table, choice)| {
-            let info = table.pair.remote.tables.get(table.name);
-            let rule = work.config.rule_for(&table.pair.remote_name(table.name));
-            let is_small = matches!(choice.strategy, Strategy::Full | Strategy::Incremental)
-                && table.local.is_some()
-                && rule.filter.is_none()
-                && rule.mask.is_empty()
-                && info.is_some_and(|info| {
-                    info.estimated_rows <= SMALL_ROWS && info.data_bytes <= SMALL_BYTES
-                });
-            is_small.then(|| dated(table, choice, rule, work))
-        })
-        .collect();
-    if small.len() < 2 {
-        return Ok(BTreeMap::new());
-    }
-    let tasks: Vec<TableTask<'_>> = small
-        .iter()
-        .map(|dated| TableTask {
-            times: dated.choice.times.as_ref(),
-            since: dated.since.as_ref().and_then(|since| since.as_ref().ok()),
-            ..task_of(
-                dated.table,
-                work.config,
-                work.schema,
-                work.sides,
-                work.rules,
-            )
-        })
-        .collect();
-    let Sides {
-        remote,
-        session,
-        local,
-        ..
-    } = &mut *work.sides;
-    let found = compare::unchanged(&tasks, remote, session, local)?;
-    // One snapshot for all of them.
-    let mut counted = false;
-    Ok(small
-        .iter()
-        .zip(found)
-        .filter_map(|(dated, outcome)| {
-            let outcome = outcome?;
-            let name = dated.table.pair.local_name(dated.table.name);
-            let went_on = dated.since.as_ref().and_then(|since| since.as_ref().ok());
-            let (choice, warning) =
-                settled(&name, dated.choice, &outcome, went_on, dated.since.as_ref());
-            let remote_name = dated.table.pair.remote_name(dated.table.name);
-            let watermark = work.watermarks.zip(dated.choice.times.as_ref()).and_then(
-                |(watermarks, column)| {
-                    let subject = Subject {
-                        remote_name: &remote_name,
-                        local_name: &name,
-                        rule: &dated.rule,
-                        shape: &outcome.shape,
-                        column,
-                    };
-                    watermarks.planned(&subject, outcome.greatest.as_deref(), went_on, false)
-                },
-            );
-            let compared = Compared {
-                choice,
-                entries: Vec::new(),
-                snapshots: u64::from(!std::mem::replace(&mut counted, true)),
-                scanned: outcome.remote_rows,
-                watermark,
-                warning,
-            };
-            Some((name, compared))
-        })
-        .collect())
-}
-
-fn dated<'a>(
-    table: &'a Candidate<'a>,
-    choice: &'a Choice,
-    rule: EffectiveRule,
-    work: &Task<'_>,
-) -> Dated<'a> {
-    let remote_name = table.pair.remote_name(table.name);
-    let local_name = table.pair.local_name(table.name);
-    let mut task = task_of(table, work.config, work.schema, work.sides, work.rules);
-    task.times = choice.times.as_ref();
-    let shape = compare::shape(&task).ok();
-    let since = work
-        .watermarks
-        .filter(|_| choice.strategy == Strategy::Incremental)
-        .zip(choice.times.as_ref().zip(shape.as_ref()))
-        .map(|(watermarks, (column, shape))| {
-            watermarks.since(&Subject {
-                remote_name: &remote_name,
-                local_name: &local_name,
-                rule: &rule,
-                shape,
-                column,
-            })
-        });
-    Dated {
-        table,
-        choice,
-        rule,
-        since,
-    }
 }
 
 /// Compares one table.
@@ -618,7 +494,7 @@ fn compare(
 }
 
 /// Returns how the table was compared in the end, and what the user should know of that.
-fn settled(
+pub(super) fn settled(
     name: &ObjectName,
     choice: &Choice,
     outcome: &TableOutcome,
