@@ -1,6 +1,6 @@
 //! `driftwarden approve` and `driftwarden deny`.
 
-use super::Context;
+use super::{Context, setup};
 use crate::cli::{ApproveArgs, DenyArgs};
 use crate::plan::{Decision, Entry, Plan, digest, file};
 use crate::review::{Decided, Reviewer, Selector, decide, from_file, waiting};
@@ -78,6 +78,7 @@ fn carry_out(
     reviewer: &Reviewer,
     context: &mut Context<'_>,
 ) -> Result<u8> {
+    setup::begin_without_servers(context)?;
     let mut plan = file::read(path)?;
     digest::verify(&plan)?;
     let (decided, word) = match what {
@@ -96,6 +97,12 @@ fn carry_out(
     };
     reviewer.sign(&mut plan.review, context.now);
     file::save_decisions(path, &plan)?;
+    tracing::info!(
+        plan = plan.id.as_str(),
+        changes = decided.set.len(),
+        decision = word,
+        "decided"
+    );
     report(path, &plan, &decided, word, context)
 }
 

@@ -3,8 +3,8 @@
 mod editor;
 mod terminal;
 
-use super::Context;
 use super::approve::reviewer;
+use super::{Context, setup};
 use crate::cli::ReviewArgs;
 use crate::plan::{Decision, Plan, digest, file};
 use crate::refusal::Problem;
@@ -20,6 +20,7 @@ use terminal::Terminal;
 /// # Errors
 /// When the plan cannot be read or was changed, when there is no terminal, when the plan cannot be written.
 pub fn run(args: &ReviewArgs, context: &mut Context<'_>) -> Result<u8> {
+    setup::begin_without_servers(context)?;
     let mut plan = file::read(&args.plan)?;
     digest::verify(&plan)?;
     let reviewer = reviewer(args.by.as_deref(), args.note.as_deref());

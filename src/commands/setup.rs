@@ -19,6 +19,22 @@ pub fn begin(context: &mut Context<'_>) -> Result<Loaded> {
             writeln!(context.err, "warning: {warning}")?;
         }
     }
+    start_log(&loaded, context)?;
+    Ok(loaded)
+}
+
+/// Starts the log where a config says where it is: for commands that need none, on whatever machine.
+///
+/// # Errors
+/// When standard error cannot be written.
+pub fn begin_without_servers(context: &mut Context<'_>) -> Result<()> {
+    match load(&context.config_path) {
+        Ok(loaded) => start_log(&loaded, context),
+        Err(_) => Ok(()),
+    }
+}
+
+fn start_log(loaded: &Loaded, context: &mut Context<'_>) -> Result<()> {
     let stamp = context
         .now
         .format(format_description!(
@@ -34,7 +50,7 @@ pub fn begin(context: &mut Context<'_>) -> Result<Loaded> {
         command = failure::command_line(),
         "started"
     );
-    Ok(loaded)
+    Ok(())
 }
 
 /// Returns what tells the user of further attempts, on standard error.

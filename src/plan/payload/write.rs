@@ -8,8 +8,9 @@ use crate::refusal::Problem;
 use crate::value::{Value, to_hex};
 use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Read as _, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tempfile::{TempDir, TempPath};
@@ -91,6 +92,7 @@ impl PayloadFolder {
                 tempfile::Builder::new()
                     .prefix(".payload-")
                     .suffix(".tmp")
+                    .permissions(Permissions::from_mode(0o700))
                     .tempdir_in(&self.parent)
             });
             state.folder = Some(made.map_err(|error| cannot_write(&self.parent, &error))?);
