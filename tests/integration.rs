@@ -17,3 +17,4 @@ mod rows;
 mod rules;
 mod sandbox;
 mod schema;
+mod security;

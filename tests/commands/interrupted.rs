@@ -62,6 +62,47 @@ fn an_apply_that_was_killed_is_finished_by_running_it_again() {
 }
 
 #[test]
+fn a_plan_is_written_while_an_apply_is_at_work() {
+    let case = long();
+    let mut root = case.sandbox.root(Side::Local);
+    // Holds the apply where it is: its INSERT waits for this row. Whoever only reads waits for nothing.
+    root.query_drop("START TRANSACTION").unwrap();
+    root.query_drop(case.fill("INSERT INTO {{db}}.big VALUES (1, 'held', 1)"))
+        .unwrap();
+    let mut first = case
+        .command(&["apply", "plans/p.json"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut watch = case.sandbox.root(Side::Local);
+    let limit = Instant::now() + Duration::from_secs(40);
+    loop {
+        let waiting: Option<u64> = watch
+            .query_first(format!(
+                "SELECT 1 FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE '%{}%'",
+                case.name("db")
+            ))
+            .unwrap();
+        if waiting.is_some() {
+            break;
+        }
+        assert!(
+            first.try_wait().unwrap().is_none() && Instant::now() < limit,
+            "the apply does not wait for the row"
+        );
+        // What is asked for more often than every 100 ms is answered from before.
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    case.plan("q", &[]);
+    assert!(first.try_wait().unwrap().is_none(), "the apply has ended");
+    root.query_drop("ROLLBACK").unwrap();
+    assert!(first.wait().unwrap().success());
+    case.assert_equal(&[("db", "db")]);
+}
+
+#[test]
 fn a_second_apply_at_the_same_time_is_refused() {
     let case = long();
     let mut root = case.sandbox.root(Side::Local);

@@ -5,6 +5,8 @@ mod by_hand;
 mod decisions;
 mod freshness;
 mod interrupted;
+mod issues;
+mod log;
 mod manners;
 mod many_tables;
 mod plan_files;

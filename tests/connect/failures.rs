@@ -89,6 +89,27 @@ fn every_failure_of_the_servers_is_told_apart() {
 }
 
 #[test]
+fn what_an_account_cannot_see_is_a_warning() {
+    for vendor in super::VENDORS {
+        let sandbox = Sandbox::new(vendor);
+        sandbox.on_remote(
+            "CREATE USER IF NOT EXISTS plain@'%' IDENTIFIED BY 'remote-s3cret'; GRANT SELECT, SHOW VIEW ON *.* TO plain@'%'",
+        );
+        sandbox.write_config(&[("/remote/user", json!("plain"))]);
+        let (code, out, err) = driftwarden(&sandbox, &["doctor"]);
+        assert_eq!(code, 0, "{out}{err}");
+        let line = out.lines().find(|line| line.contains("remote grants"));
+        assert!(
+            line.is_some_and(|line| line.starts_with("warning")),
+            "{out}"
+        );
+        for hidden in ["trigger", "event"] {
+            assert!(out.contains(hidden), "{hidden}: {out}");
+        }
+    }
+}
+
+#[test]
 fn an_account_that_may_write_is_refused_unless_accepted() {
     let sandbox = Sandbox::new("mariadb");
     sandbox.on_remote(

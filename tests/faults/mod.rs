@@ -4,6 +4,7 @@
 //! on either server or this machine.
 
 mod apply;
+mod later;
 mod leftovers;
 mod plan;
 pub(crate) mod proxy;

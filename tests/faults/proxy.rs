@@ -55,6 +55,7 @@ struct State {
     silent: AtomicUsize,
     open: Mutex<Vec<Arc<AtomicBool>>>,
     log: Mutex<Vec<String>>,
+    sent: Mutex<Vec<u8>>,
 }
 
 impl Proxy {
@@ -71,6 +72,7 @@ impl Proxy {
             silent: AtomicUsize::new(0),
             open: Mutex::default(),
             log: Mutex::default(),
+            sent: Mutex::default(),
         });
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
@@ -85,6 +87,11 @@ impl Proxy {
     /// Returns whether the fault has struck.
     pub(crate) fn struck(&self) -> bool {
         self.state.struck.load(Ordering::SeqCst)
+    }
+
+    /// Returns all that was sent to the server, as text.
+    pub(crate) fn sent(&self) -> String {
+        String::from_utf8_lossy(&self.state.sent.lock().unwrap()).into_owned()
     }
 
     /// Returns the packets that went by, each as the beginning of its text.
@@ -221,6 +228,7 @@ impl State {
     }
 
     fn hits(&self, packet: &[u8]) -> bool {
+        self.sent.lock().unwrap().extend_from_slice(packet);
         let start = &packet[..packet.len().min(400)];
         let mut log = self.log.lock().unwrap();
         log.push(String::from_utf8_lossy(start).into_owned());
