@@ -174,7 +174,8 @@ impl<'a> Scratch<'a> {
             .and_then(|row| text(row, 0))
             .unwrap_or_default();
         let name = format!("driftwarden_scratch_{}_{connection}", std::process::id());
-        if session.lock(&name)?.is_some() {
+        // Another run that found the schema before this one (of the same connection) was dropped holds its name to drop it.
+        if session.lock_patiently(&name)?.is_some() {
             bail!("the name {name} is taken on the local server");
         }
         session

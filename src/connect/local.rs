@@ -231,6 +231,14 @@ impl LocalSession {
         self.wire.execute(session::BEGIN).map(drop)
     }
 
+    /// Begins a transaction in which nothing can be written, for a question that holds a text of a plan's.
+    ///
+    /// # Errors
+    /// As for [`LocalSession::execute`].
+    pub fn begin_reading(&mut self) -> Result<()> {
+        self.wire.execute(session::BEGIN_READING).map(drop)
+    }
+
     /// Commits.
     ///
     /// # Errors

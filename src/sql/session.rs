@@ -29,6 +29,10 @@ pub const ROLLBACK_TO_SAVEPOINT: &str = "ROLLBACK TO SAVEPOINT driftwarden_part"
 /// Begins a transaction that writes (local only).
 pub const BEGIN: &str = "START TRANSACTION";
 
+/// Begins a transaction in which the server refuses to write, whatever a statement calls (local only; a remote session
+/// has no other).
+pub const BEGIN_READING: &str = "START TRANSACTION READ ONLY";
+
 /// The `sql_mode` that local is written under: takes every value a table can hold, and still refuses to truncate.
 pub const LOCAL_SQL_MODE: &str = "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES";
 

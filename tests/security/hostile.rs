@@ -147,10 +147,127 @@ fn statements_of_tables() {
             entry.after = Some(format!("CREATE TABLE `n` LIKE `{EVIL}`"));
             entry.sql = vec![entry.after.clone().unwrap()];
         });
+        for (from, to) in breakouts() {
+            of(&to, &|entry| {
+                if entry.after.as_ref().is_some_and(|text| text.contains(from)) {
+                    replace_text(entry, from, &to);
+                }
+            });
+        }
+        // What the parser unquotes and the statement would have bare.
+        of("an engine in quotes", &|entry| {
+            let evil = format!("InnoDB; DROP TABLE {EVIL}; -- ");
+            replace_text(entry, "ENGINE=InnoDB", &format!("ENGINE={evil}"));
+            entry.after = entry
+                .after
+                .take()
+                .map(|text| text.replace(&format!("ENGINE={evil}"), &format!("ENGINE=`{evil}`")));
+        });
+        for what in ["TABLE", "VIEW", "SELECT"] {
+            of(what, &|entry| {
+                entry.after = Some(format!("CREATE {what} `n` AS SELECT 1 AS `{EVIL}`"));
+                entry.sql = vec![entry.after.clone().unwrap()];
+            });
+        }
         of("a table that is dropped", &|entry| {
             entry.kind = Kind::DropTable;
             entry.before = entry.after.take();
             entry.sql = vec![format!("DROP TABLE `{EVIL}`")];
+        });
+    }
+}
+
+/// What would lead out of a table's text, in the layout that the program itself writes: `from`, and what stands for it.
+fn breakouts() -> Vec<(&'static str, String)> {
+    let end = |behind: &str| ("\n)", format!("\n){behind}"));
+    let column = |behind: &str| ("NOT NULL", format!("NOT NULL {behind}"));
+    // Behind the options, where partitions stand.
+    let last = |behind: &str| (" ENGINE=InnoDB", format!(" ENGINE=InnoDB{behind}"));
+    vec![
+        last(&format!(
+            "\nPARTITION BY KEY (`id`) PARTITIONS 2; DROP TABLE `{EVIL}`"
+        )),
+        last(&format!(
+            "\nPARTITION BY KEY (`id`) AS SELECT 1 AS `{EVIL}`"
+        )),
+        last(&format!(
+            "\nPARTITION BY KEY (`id`) (SELECT * FROM `{EVIL}`)"
+        )),
+        last(&format!("\nPARTITION BY KEY (`id`) TABLE `{EVIL}`")),
+        last(&format!(
+            "\nPARTITION BY KEY (`id`) (VALUES ROW(LOAD_FILE('{EVIL}')))"
+        )),
+        last(&format!(
+            "\nPARTITION BY RANGE (`id`) (PARTITION p VALUES LESS THAN (1) DATA DIRECTORY='/tmp/{EVIL}')"
+        )),
+        // A string to the server, and another one to whoever knows single quotes only.
+        column(&format!("DEFAULT (\"'\")); DROP TABLE `{EVIL}`; -- ')")),
+        column(&format!("DEFAULT (1 -- ) `{EVIL}`\n)")),
+        column(&format!("DEFAULT (1 # ) `{EVIL}`\n)")),
+        column(&format!("DEFAULT (1; DROP TABLE `{EVIL}`)")),
+        column(&format!("DEFAULT (LOAD_FILE('/tmp/{EVIL}'))")),
+        column(&format!("DEFAULT ((SELECT 1 FROM `{EVIL}`))")),
+        column(&format!("CHECK (LOAD_FILE('{EVIL}') IS NULL)")),
+        end(&format!(" COMMENT=\"'\", `{EVIL}`='1'")),
+    ]
+}
+
+/// Texts of another table than the entry's, with the statement that they give.
+#[test]
+fn statements_of_another_table() {
+    for vendor in Vendor::ALL {
+        let case = case(vendor);
+        let (own, other) = ("`t`", format!("`{EVIL}`"));
+        for texts in [["before", "after"].as_slice(), &["before"], &["after"]] {
+            refused(&case, &texts.join(" and "), |plan| {
+                let entry = only(plan, Kind::AlterTable);
+                for text in texts {
+                    let text = match *text {
+                        "before" => &mut entry.before,
+                        _ => &mut entry.after,
+                    };
+                    *text = text.take().map(|text| text.replacen(own, &other, 1));
+                }
+                // The statement has the name of the table before.
+                if texts.contains(&"before") {
+                    for sql in &mut entry.sql {
+                        *sql = sql.replacen(own, &other, 1);
+                    }
+                }
+            });
+        }
+        refused(&case, "a new table of another name", |plan| {
+            replace_text(only(plan, Kind::CreateTable), "`n`", &other);
+        });
+        refused(&case, "a new table of another database", |plan| {
+            let entry = only(plan, Kind::CreateTable);
+            replace_text(entry, "`n`", &format!("{other}.`n`"));
+        });
+        refused(&case, "a table that is dropped by another's text", |plan| {
+            let entry = only(plan, Kind::CreateTable);
+            entry.kind = Kind::DropTable;
+            entry.before = entry.after.take();
+            entry.before = entry.before.take().map(|it| it.replacen("`n`", &other, 1));
+            entry.sql = vec![format!("DROP TABLE {other}")];
+        });
+    }
+}
+
+/// A check is asked of the rows before it is added: what it calls cannot write.
+#[test]
+fn a_check_that_calls_a_function_of_local_s() {
+    for vendor in Vendor::ALL {
+        let case = case(vendor);
+        case.local_sql("CREATE FUNCTION f() RETURNS INT DETERMINISTIC MODIFIES SQL DATA BEGIN INSERT INTO r VALUES(1); RETURN 1; END");
+        refused(&case, "a function that writes", |plan| {
+            let entry = only(plan, Kind::AlterTable);
+            let database = entry.object.split_once('.').unwrap().0.to_owned();
+            let check = format!("CONSTRAINT `c` CHECK (`{database}`.`f`() = 1)");
+            let after = entry.after.take().unwrap();
+            let after = after.replacen("\n)", &format!(",\n  {check}\n)"), 1);
+            entry.sql[0].push_str(",\n  ADD ");
+            entry.sql[0].push_str(&check);
+            entry.after = Some(after);
         });
     }
 }

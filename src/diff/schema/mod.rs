@@ -16,9 +16,8 @@ pub use rows::takes_rows_of;
 pub use types::fits;
 
 use super::clause::{self, Statement};
+use crate::schema::Vendor;
 use crate::schema::table::{ForeignKey, Table};
-use crate::schema::{Vendor, parse};
-use anyhow::{Context as _, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The part of a table's change that a [`PhaseDiff`] is, in the order of execution.
@@ -287,22 +286,17 @@ pub fn table(
     }
 }
 
-/// Returns the statements of a schema entry again from its texts: exactly those that the plan was made with.
-///
-/// # Errors
-/// Where a text does not parse.
+/// Returns the statements of a schema entry again from its two tables: exactly those that the plan was made with.
 pub fn alter_statements(
-    before: &str,
-    after: &str,
+    before: &Table,
+    after: &Table,
     database: &str,
     vendor: Vendor,
-) -> Result<Vec<String>> {
-    let before = parse::table(before).context("reading the table before the change")?;
-    let after = parse::table(after).context("reading the table after the change")?;
-    Ok(clause::alter(&before, &after, vendor)
+) -> Vec<String> {
+    clause::alter(before, after, vendor)
         .iter()
         .map(|statement| clause::render(database, &before.name, statement))
-        .collect())
+        .collect()
 }
 
 /// Returns in which phase each column, by lower-case name, last changes in a way that a foreign key at either end

@@ -1,4 +1,5 @@
 use super::*;
+use crate::schema::parse;
 use crate::schema::print;
 use std::fmt::Write as _;
 
@@ -26,12 +27,11 @@ fn shown(local: &str, remote: &str, surroundings: &Surroundings) -> String {
             let _ = writeln!(text, "! {reason}");
         }
         let again = alter_statements(
-            &print::create_table(&phase.before),
-            &print::create_table(&phase.after),
+            &parse::table(&print::create_table(&phase.before)).unwrap(),
+            &parse::table(&print::create_table(&phase.after)).unwrap(),
             "d",
             Vendor::MySql,
-        )
-        .unwrap();
+        );
         assert_eq!(again, phase.sql("d"), "made again from the texts");
     }
     text

@@ -225,7 +225,7 @@ pub struct Made {
 /// Returns the statements of a schema entry again from its texts: exactly those that the plan was made with.
 ///
 /// # Errors
-/// Where a text that the kind needs is missing or does not parse.
+/// Where a text that the kind needs is missing, does not parse, or is of another table than the entry.
 pub fn statements(
     kind: Kind,
     before: Option<&str>,
@@ -248,16 +248,35 @@ pub fn statements(
         }
         Kind::DropDatabase => vec![print::drop_database(&object.database)],
         Kind::CreateTable => {
-            let table = parse::table(&text(after)?)
-                .with_context(|| format!("reading the text of {object}"))?;
+            let table = table_text("after", &text(after)?, object)?;
             vec![print::create_table_in(&object.database, &table)]
         }
         Kind::AlterTable => {
-            table_diff::alter_statements(&text(before)?, &text(after)?, &object.database, vendor)?
+            let before = table_text("before", &text(before)?, object)?;
+            let after = table_text("after", &text(after)?, object)?;
+            table_diff::alter_statements(&before, &after, &object.database, vendor)
         }
-        Kind::DropTable => vec![print::drop_table(&object.database, &object.name)],
+        Kind::DropTable => {
+            table_text("before", &text(before)?, object)?;
+            vec![print::drop_table(&object.database, &object.name)]
+        }
         _ => bail!("{object} is neither a database nor a table"),
     })
+}
+
+/// Reads one of an entry's texts, after checking that it is of the table that the entry names: the statement would
+/// change the one that the text names.
+fn table_text(which: &str, text: &str, object: &ObjectName) -> Result<Table> {
+    let table =
+        parse::table(text).with_context(|| format!("reading the text `{which}` of {object}"))?;
+    if table.name != object.name {
+        bail!(
+            "its text `{which}` is of the table `{}`, not of `{}`",
+            table.name,
+            object.name
+        );
+    }
+    Ok(table)
 }
 
 /// Returns the text that creates a database, after checking that it is that and nothing else.

@@ -153,6 +153,15 @@ impl<'a> Cursor<'a> {
         Ok(self.source(start, self.at))
     }
 
+    /// As [`Cursor::parenthesised`], for what begins with a word.
+    pub(crate) fn parenthesised_from(&mut self, word: &str) -> Result<String, ParseError> {
+        let start = self.at;
+        self.expect_symbol('(')?;
+        self.expect_word(word)?;
+        self.at = start;
+        self.parenthesised()
+    }
+
     /// Takes a parenthesised list of names.
     pub(crate) fn names(&mut self) -> Result<Vec<String>, ParseError> {
         self.expect_symbol('(')?;
@@ -183,13 +192,6 @@ impl<'a> Cursor<'a> {
             Some(token) => Err(ParseError::new(self.text, token.start, format!("`{word}`"))),
             None => Ok(()),
         }
-    }
-
-    /// Takes everything that is left, blanks between tokens reduced to one space.
-    pub(crate) fn rest(&mut self) -> String {
-        let start = self.at;
-        self.at = self.tokens.len();
-        self.source(start, self.at)
     }
 
     pub(crate) fn expect_end(&self) -> Result<(), ParseError> {

@@ -1,7 +1,9 @@
 //! Splits the text of a `SHOW CREATE TABLE` into tokens.
 //!
 //! Version comments (`/*!80023 … */`, `/*M!100301 … */`) are opened: the server that printed them means their
-//! content. Must never drop anything else: a plain comment or an unknown character is an error.
+//! content. Must never drop anything else: a plain comment or an unknown character is an error. Must never take what a
+//! server would read as the beginning of something else (a string in double quotes, a comment, another statement): the
+//! text may come from a plan file, and pieces of it are sent again.
 
 use super::ParseError;
 
@@ -80,6 +82,9 @@ pub(crate) fn tokens(text: &str) -> Result<Vec<Token>, ParseError> {
             }
             _ => {
                 let character = text[at..].chars().next().unwrap_or(' ');
+                if is_ambiguous(&bytes[at..]) {
+                    return Err(ParseError::new(text, at, format!("`{character}`")));
+                }
                 at += character.len_utf8();
                 Kind::Symbol(character)
             }
@@ -91,6 +96,16 @@ pub(crate) fn tokens(text: &str) -> Result<Vec<Token>, ParseError> {
         });
     }
     Ok(tokens)
+}
+
+/// Whether a character outside of quotes means more to a server than itself.
+fn is_ambiguous(rest: &[u8]) -> bool {
+    match rest {
+        [b'"' | b'#' | b';' | b'\\', ..] | [b'-', b'-'] => true,
+        [b'-', b'-', next, ..] => next.is_ascii_whitespace() || next.is_ascii_control(),
+        [first, ..] => first.is_ascii_control(),
+        [] => false,
+    }
 }
 
 fn is_word(byte: u8) -> bool {

@@ -8,6 +8,7 @@ mod cursor;
 mod keys;
 mod lexer;
 mod options;
+mod partitions;
 
 #[cfg(test)]
 mod tests;
@@ -76,6 +77,11 @@ pub fn counter(create: &str) -> Result<Option<u64>, ParseError> {
 fn table_and_counter(create: &str) -> Result<(Table, Option<u64>), ParseError> {
     let tokens = tokens(create)?;
     let mut cursor = Cursor::new(create, &tokens);
+    // No server takes these in a table, so none printed them; in a text from elsewhere they would read other tables or
+    // files.
+    for word in ["SELECT", "LOAD_FILE", "OUTFILE", "DUMPFILE"] {
+        cursor.without(word)?;
+    }
     cursor.expect_word("CREATE")?;
     cursor.expect_word("TABLE")?;
     let mut table = Table {
@@ -96,8 +102,7 @@ fn table_and_counter(create: &str) -> Result<(Table, Option<u64>), ParseError> {
     cursor.expect_symbol(')')?;
     let next = options::options(&mut cursor, &mut table)?;
     if cursor.at_word("PARTITION") {
-        cursor.without("DIRECTORY")?;
-        table.partitioning = Some(cursor.rest());
+        table.partitioning = Some(partitions::partitioning(&mut cursor)?);
     }
     cursor.expect_end()?;
     settle_charsets(&mut table);

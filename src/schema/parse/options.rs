@@ -71,7 +71,8 @@ pub(crate) fn options(
             }
             "ENGINE" => {
                 cursor.expect_symbol('=')?;
-                let value = cursor.name()?;
+                // Written again without quotes.
+                let value = cursor.word()?.to_owned();
                 if ELSEWHERE.contains(&value.to_uppercase().as_str()) {
                     return Err(elsewhere(format!("ENGINE={value}")));
                 }
