@@ -16,6 +16,8 @@ use anyhow::Result;
 use std::sync::Arc;
 use time::format_description::well_known::Rfc3339;
 
+const MAKING: &str = "looking at what the apply did";
+
 /// Runs the command.
 ///
 /// # Errors
@@ -31,25 +33,32 @@ pub fn run(args: &RevertArgs, context: &mut Context<'_>) -> Result<u8> {
         .out
         .as_deref()
         .map_or_else(|| config.plan.directory.clone(), file::folder_of);
-    let folder = PayloadFolder::new(&directory);
     let notice = setup::notice(context);
     let mut local = LocalSession::open_patiently(&config, Arc::clone(&notice))?;
     let mut second = LocalSession::open_patiently(&config, Arc::clone(&notice))?;
     // What an apply is at work on has no state to go back from.
     execute::lock(&mut local, &plan)?;
-    let mut reverted = revert::make(
-        &Request {
+    let created_at = context.now.replace_nanosecond(0)?.format(&Rfc3339)?;
+    // It only reads, and what it lays out is gone with its scratch schema: where a connection breaks it begins anew, with
+    // a folder that holds no payload of the attempt before.
+    let (mut reverted, folder) = local.patience().run(MAKING, |first| {
+        if !first {
+            local.renew()?;
+            second.renew()?;
+        }
+        let folder = PayloadFolder::new(&directory);
+        let request = Request {
             plan: &plan,
             path: &args.plan,
-            created_at: context.now.replace_nanosecond(0)?.format(&Rfc3339)?,
+            created_at: created_at.clone(),
             folder: &folder,
             inline_rows: config.plan.inline_rows,
             preview: config.plan.preview,
             deletes: &config.deletes,
-        },
-        &mut local,
-        &mut second,
-    )?;
+        };
+        let reverted = revert::make(&request, &mut local, &mut second)?;
+        Ok((reverted, folder))
+    })?;
     file::take_free_id(&directory, &mut reverted.plan)?;
     let path = args
         .out

@@ -8,6 +8,7 @@ mod later;
 mod leftovers;
 mod plan;
 pub(crate) mod proxy;
+mod revert;
 mod servers;
 
 use crate::sandbox::Vendor;
@@ -232,11 +233,15 @@ fn every_second<'s>(steps: &[&'s str], first: usize) -> Vec<&'s str> {
 struct Steps(Vec<(String, usize)>);
 
 impl Steps {
+    /// Whether every packet is struck.
+    fn all() -> bool {
+        std::env::var("DRIFTWARDEN_FAULTS").is_ok_and(|value| value == "all")
+    }
+
     /// Finds the last packet of each step; with `DRIFTWARDEN_FAULTS=all` every packet is one.
     #[track_caller]
     fn of(packets: &[String], steps: &[&str]) -> Self {
-        let all = std::env::var("DRIFTWARDEN_FAULTS").is_ok_and(|value| value == "all");
-        if !all {
+        if !Self::all() {
             return Self::named(packets, steps);
         }
         let numbered = packets.iter().zip(1..);
