@@ -188,11 +188,19 @@ pub fn to_hex(bytes: &[u8]) -> String {
 
 /// Writes bytes as lower-case hex.
 pub fn write_hex(out: &mut String, bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    write_digits(out, bytes, b"0123456789abcdef");
+}
+
+/// Writes bytes as upper-case hex, as `HEX()` does.
+pub fn write_upper_hex(out: &mut String, bytes: &[u8]) {
+    write_digits(out, bytes, b"0123456789ABCDEF");
+}
+
+fn write_digits(out: &mut String, bytes: &[u8], digits: &[u8; 16]) {
     out.reserve(bytes.len() * 2);
     for byte in bytes {
-        out.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        out.push(char::from(DIGITS[usize::from(byte & 15)]));
+        out.push(char::from(digits[usize::from(byte >> 4)]));
+        out.push(char::from(digits[usize::from(byte & 15)]));
     }
 }
 

@@ -229,7 +229,7 @@ fn rows(
             saved
                 .iter()
                 .zip(cells)
-                .map(|((_, _, kind), cell)| Value::from_cell(cell.as_deref(), *kind))
+                .map(|((_, _, kind), cell)| Value::of_cell(cell, *kind))
                 .collect(),
         );
         if rows.len() >= SAVED_ROWS || bytes >= SAVED_BYTES {

@@ -118,8 +118,11 @@ fn report(
         let count = decided.set.len();
         writeln!(
             context.out,
-            "{word} {count} (the plan has {} changes)",
-            plan.entries.len()
+            "{word} {count} (the plan has {})",
+            match plan.entries.len() {
+                1 => "1 change".to_owned(),
+                changes => format!("{changes} changes"),
+            }
         )?;
         if count <= 10 || context.verbosity > 0 {
             for id in &decided.set {

@@ -455,9 +455,12 @@ fn exactness(method: Method, shape: &Shape) -> String {
 
 /// Returns a cell as a hash.
 fn hash_text(row: &Row, position: usize) -> Result<String> {
-    row.get(position)
-        .and_then(Option::as_ref)
-        .and_then(|bytes| String::from_utf8(bytes.clone()).ok())
+    hash_of(row.get(position).cloned().flatten())
+}
+
+/// Reads a hash, of a cell that is not needed any more.
+fn hash_of(cell: crate::value::Cell) -> Result<String> {
+    cell.and_then(|bytes| String::from_utf8(bytes).ok())
         .filter(|text| text.len() == 32)
         .context("a row's hash is missing in the server's answer")
 }

@@ -3,7 +3,7 @@
 //! Must never hold a page in memory, and must never hand on a row twice: after a break it goes on behind the last.
 
 use super::work::Batches;
-use super::{Comparison, RowKey, hash_text};
+use super::{Comparison, RowKey, hash_of, hash_text};
 use crate::connect::{Row, Side, server_code};
 use crate::diff::rows::{RowChange, RowKind};
 use crate::issues::KeyRange;
@@ -160,7 +160,10 @@ impl Comparison<'_> {
                     .context("a fetched row does not fit the table's columns")?;
                 (hash, cells)
             }
-            _ => (hash_text(&row, skip)?, row.split_off(skip + 1)),
+            _ => {
+                let cells = row.split_off(skip + 1);
+                (hash_of(row.pop().flatten())?, cells)
+            }
         };
         let values = cells.into_iter().zip(&self.kinds);
         let values = Some(

@@ -4,7 +4,6 @@
 
 use crate::connect::{LocalSession, Reader, Remote, RemoteSession, Row, Side};
 use crate::sql::Read;
-use crate::value::Cell;
 use anyhow::{Result, anyhow};
 use std::cell::Cell as Counter;
 use std::sync::mpsc;
@@ -26,7 +25,7 @@ pub trait Source: Send {
         &mut self,
         step: &str,
         read: &Read,
-        on_row: &mut dyn FnMut(&[Cell]) -> Result<()>,
+        on_row: &mut dyn FnMut(Row) -> Result<()>,
     ) -> Result<()>;
     /// Ends the snapshot and opens the next.
     ///
@@ -51,7 +50,7 @@ impl Source for RemoteSource<'_> {
         &mut self,
         step: &str,
         read: &Read,
-        on_row: &mut dyn FnMut(&[Cell]) -> Result<()>,
+        on_row: &mut dyn FnMut(Row) -> Result<()>,
     ) -> Result<()> {
         self.remote.wait_while_busy(self.session)?;
         self.session
@@ -80,7 +79,7 @@ impl Source for LocalSource<'_> {
         &mut self,
         step: &str,
         read: &Read,
-        on_row: &mut dyn FnMut(&[Cell]) -> Result<()>,
+        on_row: &mut dyn FnMut(Row) -> Result<()>,
     ) -> Result<()> {
         self.0
             .stream(read, on_row)
@@ -194,7 +193,7 @@ impl Worker {
                     .iter()
                     .map(|cell| 32 + cell.as_ref().map_or(0, Vec::len))
                     .sum::<usize>();
-                batch.push(row.to_vec());
+                batch.push(row);
                 if bytes < BATCH_BYTES {
                     return Ok(());
                 }

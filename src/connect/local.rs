@@ -14,7 +14,6 @@ use crate::interrupt;
 use crate::refusal::{Problem, Refusal};
 use crate::retry::{self, Delays};
 use crate::sql::{Read, Select, session};
-use crate::value::Cell;
 use anyhow::{Context, Result, bail};
 use std::fmt;
 use std::net::{IpAddr, ToSocketAddrs};
@@ -407,7 +406,7 @@ impl Reader for LocalSession {
         &self.wire.info
     }
 
-    fn stream(&mut self, read: &Read, on_row: &mut dyn FnMut(&[Cell]) -> Result<()>) -> Result<()> {
+    fn stream(&mut self, read: &Read, on_row: &mut dyn FnMut(Row) -> Result<()>) -> Result<()> {
         self.wire.stream(&read.sql(), on_row)
     }
 

@@ -86,7 +86,7 @@ pub trait Reader {
     /// # Errors
     /// A broken stream is an error marked `retry::Transient`, never a short result. What `on_row` returns as an
     /// error ends the read.
-    fn stream(&mut self, read: &Read, on_row: &mut dyn FnMut(&[Cell]) -> Result<()>) -> Result<()>;
+    fn stream(&mut self, read: &Read, on_row: &mut dyn FnMut(Row) -> Result<()>) -> Result<()>;
     /// Returns all result sets of a send (one for most reads). For small answers only. For reads with several
     /// statements an error of one statement fails the whole call; the error names the statement's number.
     ///
@@ -100,7 +100,7 @@ pub trait Reader {
     fn rows(&mut self, read: &Read) -> Result<Vec<Row>> {
         let mut rows = Vec::new();
         self.stream(read, &mut |row| {
-            rows.push(row.to_vec());
+            rows.push(row);
             Ok(())
         })?;
         Ok(rows)

@@ -13,7 +13,6 @@ use crate::interrupt;
 use crate::retry::{self, Delays};
 use crate::sql::{Read, session};
 use crate::tunnel::{Endpoint, Tunnel};
-use crate::value::Cell;
 use anyhow::{Context, Result};
 use mysql::OptsBuilder;
 use std::fmt;
@@ -377,7 +376,7 @@ impl Reader for RemoteSession {
         &self.wire.info
     }
 
-    fn stream(&mut self, read: &Read, on_row: &mut dyn FnMut(&[Cell]) -> Result<()>) -> Result<()> {
+    fn stream(&mut self, read: &Read, on_row: &mut dyn FnMut(Row) -> Result<()>) -> Result<()> {
         interrupt::check()?;
         self.wire.stream(&read.sql(), &mut |row| {
             interrupt::check()?;

@@ -130,7 +130,7 @@ impl Wire {
     pub(super) fn stream(
         &mut self,
         sql: &str,
-        on_row: &mut dyn FnMut(&[Cell]) -> Result<()>,
+        on_row: &mut dyn FnMut(Row) -> Result<()>,
     ) -> Result<()> {
         let mut sets = 0;
         self.send(sql, Work::Reading, &mut |set, row| {
@@ -151,7 +151,7 @@ impl Wire {
                 sets.push(Vec::new());
             }
             if let Some(rows) = sets.last_mut() {
-                rows.push(row.to_vec());
+                rows.push(row);
             }
             Ok(())
         })?;
@@ -172,7 +172,7 @@ impl Wire {
         &mut self,
         sql: &str,
         work: Work,
-        on_row: &mut dyn FnMut(usize, &[Cell]) -> Result<()>,
+        on_row: &mut dyn FnMut(usize, Row) -> Result<()>,
     ) -> Result<usize> {
         let side = self.side;
         let tally = Arc::clone(&self.tally);
@@ -253,7 +253,7 @@ fn drive(
     conn: &mut Conn,
     sql: &str,
     watch: &Watch,
-    on_row: &mut dyn FnMut(usize, &[Cell]) -> Result<()>,
+    on_row: &mut dyn FnMut(usize, Row) -> Result<()>,
     bytes_received: &AtomicU64,
 ) -> Result<usize, Failure> {
     const COLUMN_DEFINITION: u64 = 60;
@@ -278,7 +278,7 @@ fn drive(
                     watch.sign();
                     let cells: Vec<Cell> = row.unwrap().into_iter().map(cell).collect();
                     Tally::add(bytes_received, packet_length(&cells));
-                    if let Err(error) = on_row(set, &cells) {
+                    if let Err(error) = on_row(set, cells) {
                         break Some(Failure::Ours(error));
                     }
                 }

@@ -2,7 +2,6 @@ use super::*;
 use crate::connect::{FailedStatement, ServerError, ServerInfo, Side};
 use crate::retry::Transient;
 use crate::schema::Vendor;
-use crate::value::Cell;
 
 /// A server with tables `t000`, `t001`, …, of which some cannot be shown.
 struct Fake {
@@ -104,9 +103,9 @@ impl Reader for Fake {
     fn server(&self) -> &ServerInfo {
         &self.info
     }
-    fn stream(&mut self, read: &Read, on_row: &mut dyn FnMut(&[Cell]) -> Result<()>) -> Result<()> {
+    fn stream(&mut self, read: &Read, on_row: &mut dyn FnMut(Row) -> Result<()>) -> Result<()> {
         for row in self.sets(read)?.remove(0) {
-            on_row(&row)?;
+            on_row(row)?;
         }
         Ok(())
     }

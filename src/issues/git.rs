@@ -96,6 +96,20 @@ pub(super) fn commit(path: &Path, message: &str) -> Outcome {
     }
 }
 
+/// Whether `git add` would take the file: it lies in a work tree, and nothing there ignores it.
+pub fn would_be_taken(path: &Path) -> bool {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+        return false;
+    };
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let said = |arguments: &[&str]| run(folder, arguments);
+    said(&["rev-parse", "--is-inside-work-tree"]).is_ok_and(|said| said.trim_end() == "true")
+        && said(&["check-ignore", "-q", "--", name]).is_err()
+}
+
 /// Runs git in a folder; returns its output, or what it said of its failure.
 fn run(folder: &Path, arguments: &[&str]) -> Result<String, String> {
     let output = Command::new("git")

@@ -10,6 +10,7 @@ mod report;
 mod tests;
 
 pub use file::{Issue, Status};
+pub use git::would_be_taken;
 pub use report::{KeyRange, Report, Step};
 
 use crate::config;

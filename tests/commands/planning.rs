@@ -5,6 +5,8 @@ use crate::sandbox::Vendor;
 use crate::sandbox::case::Case;
 use crate::sandbox::output::Output;
 use serde_json::json;
+use std::fs;
+use std::process::Command;
 
 #[test]
 fn detailed_exitcode_tells_changes_from_none() {
@@ -16,6 +18,31 @@ fn detailed_exitcode_tells_changes_from_none() {
     case.driftwarden(&["plan", "--detailed-exitcode", "--out", "plans/r.json"])
         .exits(0)
         .says("No changes");
+}
+
+#[test]
+fn the_user_is_told_where_git_would_take_rows() {
+    const TOLD: &str = "git does not ignore it";
+    let case = Case::with_database(Vendor::MySql, REMOTE, LOCAL);
+    let plan = || {
+        let output = case.driftwarden(&["plan"]).exits(0);
+        output.stderr.contains(TOLD)
+    };
+    assert!(!plan(), "there is no repository");
+    let made = Command::new("git")
+        .args(["init", "-q"])
+        .current_dir(case.folder())
+        .status();
+    assert!(made.unwrap().success());
+    assert!(plan());
+    case.write_config(
+        &json!([case.name("db")]),
+        &json!({"plan": {"preview": "masked"}}),
+    );
+    assert!(!plan(), "no value stands in the plan");
+    case.write_config(&json!([case.name("db")]), &json!({}));
+    fs::write(case.folder().join(".gitignore"), "plans/\n").unwrap();
+    assert!(!plan(), "git leaves the folder out");
 }
 
 #[test]

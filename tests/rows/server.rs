@@ -7,7 +7,6 @@ use driftwarden::diff::rows::{RowChange, RowKind, RowSink};
 use driftwarden::schema::table::Table;
 use driftwarden::schema::{ObjectName, Vendor, parse};
 use driftwarden::sql::Read;
-use driftwarden::value::Cell;
 use std::time::Duration;
 
 pub(crate) const VENDORS: [Vendor; 2] = [Vendor::MySql, Vendor::MariaDb];
@@ -195,7 +194,7 @@ impl Source for Counted<'_> {
         &mut self,
         step: &str,
         read: &Read,
-        on_row: &mut dyn FnMut(&[Cell]) -> anyhow::Result<()>,
+        on_row: &mut dyn FnMut(Row) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         assert!(!step.is_empty());
         self.session.stream(read, on_row)

@@ -5,6 +5,7 @@
 mod dangling;
 mod facts;
 mod obstacles;
+mod previews;
 mod report;
 mod rows;
 mod rules;
@@ -17,7 +18,7 @@ use super::bars::Bars;
 use super::{Context, setup};
 use crate::cli::{CompareArgs, PlanArgs};
 use crate::compare;
-use crate::config::{Config, SnapshotScope};
+use crate::config::{Config, Preview, SnapshotScope};
 use crate::connect::{Counters, RemoteSession};
 use crate::plan::assemble::{self, Findings};
 use crate::plan::payload::PayloadFolder;
@@ -49,6 +50,8 @@ pub(super) struct Written {
     pub(super) counters: Counters,
     /// Whether all rows were read under one snapshot.
     pub(super) one_snapshot: bool,
+    /// What of the rows stands in it.
+    pub(super) preview: Preview,
     /// Rows that were compared.
     pub(super) scanned: u64,
     /// How long it took to make, in seconds.
@@ -112,11 +115,10 @@ pub(super) fn make(
     let mut sides = survey::connect(config, setup::notice(context))?;
     context.at("reading the schemas");
     let mut pairs = survey::read(config, &mut sides)?;
-    let rules = if with_data {
-        rules::settle(config, &pairs, &selection, &mut sides)?
-    } else {
-        rules::Settled::default()
-    };
+    let rules = with_data
+        .then(|| rules::settle(config, &pairs, &selection, &mut sides))
+        .transpose()?
+        .unwrap_or_default();
     // A pattern that matches nothing is how the command was called: no issue.
     let begun = std::mem::take(&mut context.progress.phases);
     survey::select(&mut pairs, &selection)?;
@@ -190,6 +192,7 @@ pub(super) fn make(
         counters: sides.remote.counters(),
         scanned,
         one_snapshot,
+        preview: config.plan.preview,
         seconds: started.elapsed().as_secs_f64(),
     })
 }

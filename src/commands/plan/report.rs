@@ -2,7 +2,7 @@
 //!
 //! Must never decide anything.
 
-use super::Written;
+use super::{Written, previews};
 use crate::cli::CompareArgs;
 use crate::commands::Context;
 use crate::plan::Strategy;
@@ -21,6 +21,9 @@ pub(in crate::commands) fn print(
     args: &CompareArgs,
     context: &mut Context<'_>,
 ) -> Result<()> {
+    if let Some(warning) = previews::warning(&written.plan, &written.path, written.preview) {
+        context.notice(&format!("warning: {warning}"))?;
+    }
     if args.json {
         return print_json(written, context);
     }

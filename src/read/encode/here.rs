@@ -6,9 +6,8 @@
 
 use super::Encoding;
 use crate::schema::table::{Column, TypeClass};
-use crate::value::{Cell, to_hex, write_hex};
+use crate::value::{Cell, to_hex, write_hex, write_upper_hex};
 use sha2::{Digest as _, Sha256};
-use std::fmt::Write as _;
 
 /// Hashes rows of one table.
 #[derive(Debug, Clone)]
@@ -65,9 +64,7 @@ impl Hasher {
                     // A POINT as MySQL keeps it: reference system 0, little-endian, type 1, x, and 0 for y.
                     self.text.clear();
                     self.text.push_str("000000000101000000");
-                    for byte in number.to_le_bytes() {
-                        let _ = write!(self.text, "{byte:02X}");
-                    }
+                    write_upper_hex(&mut self.text, &number.to_le_bytes());
                     self.text.push_str("0000000000000000");
                     self.row.extend_from_slice(self.text.as_bytes());
                 }

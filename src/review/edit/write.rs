@@ -19,11 +19,14 @@ const WIDE: usize = 120;
 /// Returns the decisions as YAML: a list of one-line maps.
 pub(super) fn to_yaml(plan: &Plan, plan_path: &Path) -> String {
     let mut text = format!(
-        "# {}: {} changes. Change the word in front: approve, deny or pending (a, d, p are enough).\n\
+        "# {}: {}. Change the word in front: approve, deny or pending (a, d, p are enough).\n\
          # A line left out keeps its decision. Take the # off a row's line to decide on it alone. Globs do several at\n\
          # once: `- approve: shop.orders.*`. A change that needs its own approval is approved by its line only.\n",
         one_line(&plan_path.display().to_string()),
-        plan.entries.len(),
+        match plan.entries.len() {
+            1 => "1 change".to_owned(),
+            changes => format!("{changes} changes"),
+        },
     );
     let widest = plan.entries.iter().map(|it| line(it).chars().count());
     let widest = widest.max().unwrap_or(0).min(WIDE / 2);
