@@ -52,7 +52,7 @@ pub(super) fn commit(path: &Path, message: &str) -> Outcome {
     if git(&["symbolic-ref", "-q", "HEAD"]).is_err() {
         return Outcome::Skipped("no branch is checked out");
     }
-    if git(&["check-ignore", "-q", "--", name]).is_ok() {
+    if is_ignored(folder, name) {
         return Outcome::Skipped("git ignores the file");
     }
     let is_known = git(&["ls-files", "--error-unmatch", "--", name]).is_ok();
@@ -107,12 +107,35 @@ pub fn would_be_taken(path: &Path) -> bool {
     };
     let said = |arguments: &[&str]| run(folder, arguments);
     said(&["rev-parse", "--is-inside-work-tree"]).is_ok_and(|said| said.trim_end() == "true")
-        && said(&["check-ignore", "-q", "--", name]).is_err()
+        && !is_ignored(folder, name)
+}
+
+/// Whether git ignores a file. `check-ignore` takes names, not patterns, and fails where it is told that they are literal.
+fn is_ignored(folder: &Path, name: &str) -> bool {
+    let mut command = command(folder, &["check-ignore", "-q", "--", &format!("./{name}")]);
+    command
+        .env_remove("GIT_LITERAL_PATHSPECS")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
 }
 
 /// Runs git in a folder; returns its output, or what it said of its failure.
 fn run(folder: &Path, arguments: &[&str]) -> Result<String, String> {
-    let output = Command::new("git")
+    let output = command(folder, arguments)
+        .output()
+        .map_err(|failure| failure.to_string())?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
+    }
+}
+
+/// Makes a call of git in a folder.
+fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new("git");
+    command
         .arg("-C")
         .arg(folder)
         .args(arguments)
@@ -122,12 +145,6 @@ fn run(folder: &Path, arguments: &[&str]) -> Result<String, String> {
         .env_remove("GIT_WORK_TREE")
         .env_remove("GIT_INDEX_FILE")
         .env_remove("GIT_PREFIX")
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|failure| failure.to_string())?;
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    } else {
-        Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
-    }
+        .stdin(Stdio::null());
+    command
 }

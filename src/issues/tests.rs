@@ -215,3 +215,24 @@ fn git_gets_the_issue_alone() {
     fs::remove_file(root.join(".git/MERGE_HEAD")).unwrap();
     assert_eq!(git(root, &["rev-list", "--count", "HEAD"]), "4");
 }
+
+#[test]
+fn what_git_ignores_is_left_out() {
+    use super::git::{Outcome, commit, would_be_taken};
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let [kept, ignored] = ["kept.md", ":ignored.md"].map(|name| root.join(name));
+    for path in [&kept, &ignored] {
+        fs::write(path, "x").unwrap();
+        assert!(!would_be_taken(path), "there is no repository");
+    }
+    git(root, &["init", "-q", "-b", "main"]);
+    fs::write(root.join(".gitignore"), ":ignored.*\n").unwrap();
+    assert!(would_be_taken(&kept));
+    assert!(!would_be_taken(&ignored));
+    assert_eq!(
+        commit(&ignored, "ignored"),
+        Outcome::Skipped("git ignores the file")
+    );
+    assert_eq!(commit(&kept, "kept"), Outcome::Committed);
+}

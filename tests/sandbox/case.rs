@@ -33,6 +33,8 @@ impl Case {
     pub(crate) fn on(sandbox: &'static Sandbox) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        // A long run goes through all process ids, and what a test made stays.
+        let started = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis();
         let folder = tempfile::Builder::new()
             .prefix("dw-case.")
             .tempdir()
@@ -41,7 +43,7 @@ impl Case {
         std::fs::create_dir(folder.path().join("config")).unwrap();
         Self {
             sandbox,
-            prefix: format!("c{}n{number}_", std::process::id()),
+            prefix: format!("c{}t{:x}n{number}_", std::process::id(), started % 0x1_0000),
             folder,
         }
     }
