@@ -7,6 +7,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::borrow::Cow;
 use std::fmt;
 
+mod quote;
+
+pub use quote::{escaped, quoted};
+
 /// One cell of a result set: the bytes the server sent in the text protocol, or `None` for NULL.
 pub type Cell = Option<Vec<u8>>;
 
@@ -85,7 +89,7 @@ impl fmt::Display for Value {
         match self {
             Self::Null => f.write_str("NULL"),
             Self::Integer(number) => write!(f, "{number}"),
-            Self::Text(text) => write!(f, "{text:?}"),
+            Self::Text(text) => f.write_str(&quoted(text)),
             Self::Bytes(bytes) => write!(f, "0x{}", to_hex(bytes)),
         }
     }

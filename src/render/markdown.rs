@@ -118,10 +118,16 @@ fn table(entries: &[&Entry], page: &mut String) {
             break;
         }
         listed += 1;
+        let own = if entry.needs_own_approval {
+            "; **needs its own approval, by its id**"
+        } else {
+            ""
+        };
         let risk = match entry.risk {
-            Risk::Safe => "safe".to_owned(),
+            Risk::Safe => format!("safe{own}"),
             Risk::Destructive => {
-                format!("**destructive**: {}", cut(&entry.reasons.join("; "), CELL))
+                let reasons = cut(&entry.reasons.join("; "), CELL);
+                format!("**destructive**: {reasons}{own}")
             }
         };
         let _ = writeln!(

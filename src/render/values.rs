@@ -1,9 +1,9 @@
 //! Values as a reviewer sees them: folded where they are long, the changed part of a pair set apart.
 //!
-//! Must never let a control character through: text is quoted as Rust quotes it.
+//! Must never let a control character through: text is quoted as `value` quotes it.
 
 use super::words::counted;
-use crate::value::{Value, to_hex};
+use crate::value::{Value, escaped, quoted, to_hex};
 use std::fmt::Write as _;
 
 /// The longest value that is shown whole, in characters.
@@ -42,7 +42,8 @@ pub(super) fn value(value: &Value, whole: bool) -> String {
         Value::Text(text) if !whole && text.chars().count() > LONG => {
             let start: String = text.chars().take(LONG - 8).collect();
             format!(
-                "{start:?}… ({})",
+                "{}… ({})",
+                quoted(&start),
                 counted(text.chars().count() as u64, "character")
             )
         }
@@ -65,7 +66,7 @@ pub(super) fn pair(before: &Value, after: &Value, whole: bool) -> (Marked, Marke
                 quote: "\"",
                 unit: "character",
                 longest: LONG,
-                text: |part: &[char]| part.iter().collect::<String>().escape_debug().to_string(),
+                text: |part: &[char]| escaped(&part.iter().collect::<String>()),
             };
             form.pair(&one, &other, whole)
         }
@@ -208,7 +209,7 @@ mod tests {
             let (left, right) = pair(&before, &after, true);
             for (side, text) in [(left, one), (right, other)] {
                 let shown = side.start + &side.middle + &side.end;
-                let quoted: String = text.chars().map(|it| it.escape_debug().to_string()).collect();
+                let quoted = escaped(&text);
                 let bare: String = shown.trim_matches('"').to_owned();
                 // Marks that combine are escaped or not by their place; without any the texts are the same.
                 if text.is_ascii() && !text.contains('"') {

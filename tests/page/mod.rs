@@ -186,3 +186,21 @@ fn the_page_fits_a_phone() {
     assert_eq!(found["wide"], json!([]));
     assert_eq!(found["buttons"], 0, "a finger must hit the buttons");
 }
+
+#[test]
+fn spaces_are_seen() {
+    let (folder, _) = folder_with(|text| {
+        text.replace("\"Dörte\"", "\"two  spaces \"")
+            .replace("\"Bob\"", "\"B  o\"")
+    });
+    let Some(found) = page(folder.path()).run(
+        "document.querySelectorAll('details').forEach((it) => { it.open = true; });
+         return [...document.querySelectorAll('td.add, td.destroy')].map((it) => it.innerText);",
+    ) else {
+        return;
+    };
+    // The text as the page lays it out, where several spaces are one unless its style says otherwise.
+    let shown = found.as_array().unwrap();
+    assert!(shown.contains(&json!("\"two  spaces \"")), "{found}");
+    assert!(shown.contains(&json!("\"B  o\"")), "{found}");
+}
