@@ -44,14 +44,15 @@ pub struct Global {
         default_value = "config/config.json"
     )]
     pub config: PathBuf,
-    /// When to use colour; `NO_COLOR` is honoured
+    /// Use colour: auto, always or never; `NO_COLOR` is honoured
     #[arg(
         long,
         global = true,
         help_heading = "Global options",
         value_enum,
         value_name = "WHEN",
-        default_value = "auto"
+        default_value = "auto",
+        hide_possible_values = true
     )]
     pub color: ColorChoice,
     /// Say more (twice for still more)
@@ -147,7 +148,7 @@ const REVIEW_EXAMPLE: &str = "Examples:
 const APPROVE_EXAMPLE: &str = "Examples:
   driftwarden approve plans/20261124T061500Z-3f9a1c2b.json --safe
   driftwarden approve plans/20261124T061500Z-3f9a1c2b.json shop.users.expand 'shop.orders.*'
-  driftwarden approve plans/20261124T061500Z-3f9a1c2b.json 'shop.users.update#2' --by ann --note 'agreed with Bo'
+  driftwarden approve plans/20261124T061500Z-3f9a1c2b.json 'shop.users.update#2' --note 'agreed'
 
 SELECTOR: an entry's id, a glob of ids, or ENTRY#ROW for one row. An entry that needs its own
 approval is approved by its exact id only.";
@@ -412,13 +413,16 @@ pub struct IssuesArgs {
 #[derive(Debug, Subcommand)]
 pub enum IssuesAction {
     /// List the issues
+    #[command(after_help = "Example:\n  driftwarden issues list --json")]
     List,
     /// Print one issue
+    #[command(after_help = "Example:\n  driftwarden issues show 3f9a1c2b")]
     Show {
         /// Its id, or the start of its fingerprint
         id: String,
     },
     /// Mark an issue resolved
+    #[command(after_help = "Example:\n  driftwarden issues resolve 3f9a1c2b")]
     Resolve {
         /// Its id, or the start of its fingerprint
         id: String,

@@ -26,11 +26,12 @@ const ROTATE_AT: u64 = 10 * 1024 * 1024;
 const KEEP: u32 = 3;
 const OURS: &str = "driftwarden";
 
-/// Starts to log, for the rest of the process. `verbosity` 1 shows what goes on on standard error, 2 and 3 more of it.
+/// Starts to log, for the rest of the process. `verbosity` 1 shows what goes on on standard error, 2 and 3 more of it;
+/// `color` paints that.
 ///
 /// # Errors
 /// When the file cannot be opened; nothing is logged then.
-pub fn start(settings: &config::Log, verbosity: i8, run: &str) -> Result<()> {
+pub fn start(settings: &config::Log, verbosity: i8, color: bool, run: &str) -> Result<()> {
     let level = settings
         .level
         .parse::<LevelFilter>()
@@ -48,6 +49,7 @@ pub fn start(settings: &config::Log, verbosity: i8, run: &str) -> Result<()> {
     };
     let shown = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
+        .with_ansi(color)
         .with_target(false)
         .compact();
     // A second start in one process (as in tests) keeps the first.

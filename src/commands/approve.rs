@@ -106,14 +106,29 @@ fn carry_out(
     report(path, &plan, &decided, word, context)
 }
 
+/// Names the entries that a wider selector did not approve, with the command that does.
+///
+/// # Errors
+/// When printing fails.
+pub(super) fn passed_by(decided: &Decided, path: &Path, context: &mut Context<'_>) -> Result<()> {
+    let path = path.display();
+    for id in &decided.passed_by {
+        writeln!(
+            context.out,
+            "left out, needs its own approval: {id}\n  driftwarden approve {path} {id}"
+        )?;
+    }
+    Ok(())
+}
+
 fn report(
-    path: &Path,
+    plan_path: &Path,
     plan: &Plan,
     decided: &Decided,
     word: &str,
     context: &mut Context<'_>,
 ) -> Result<u8> {
-    let path = path.display();
+    let path = plan_path.display();
     if context.verbosity >= 0 {
         let count = decided.set.len();
         writeln!(
@@ -151,12 +166,7 @@ fn report(
             }
         }
     }
-    for id in &decided.passed_by {
-        writeln!(
-            context.out,
-            "left out, needs its own approval: {id}\n  driftwarden approve {path} {id}"
-        )?;
-    }
+    passed_by(decided, plan_path, context)?;
     let waiting = waiting(plan);
     for entry in &waiting {
         let needs: Vec<String> = entry

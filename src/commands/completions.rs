@@ -2,6 +2,7 @@
 
 use super::Context;
 use crate::cli::{Cli, CompletionsArgs, ManArgs};
+use crate::nearest::nearest;
 use crate::refusal::Problem;
 use anyhow::{Context as _, Result};
 use clap::{CommandFactory, ValueEnum as _};
@@ -60,14 +61,14 @@ pub fn run_man(args: &ManArgs, context: &mut Context<'_>) -> Result<u8> {
         |command| format!("driftwarden-{command}"),
     );
     let Some((_, page)) = pages.iter().find(|(name, _)| *name == wanted) else {
-        return Err(Problem::new(
-            format!(
-                "there is no command {:?}",
-                args.command.as_deref().unwrap_or_default()
-            ),
-            "`driftwarden help` lists the commands",
-        )
-        .into());
+        let asked = args.command.as_deref().unwrap_or_default();
+        let cli = Cli::command();
+        let names = cli.get_subcommands().map(clap::Command::get_name);
+        let remedy = match nearest(asked, names) {
+            Some(name) => format!("did you mean `driftwarden man {name}`?"),
+            None => "`driftwarden help` lists the commands".to_owned(),
+        };
+        return Err(Problem::new(format!("there is no command {asked:?}"), remedy).into());
     };
     context.out.write_all(page)?;
     Ok(0)

@@ -3,7 +3,7 @@
 mod editor;
 mod terminal;
 
-use super::approve::reviewer;
+use super::approve::{passed_by, reviewer};
 use super::{Context, setup};
 use crate::cli::ReviewArgs;
 use crate::plan::{Decision, Plan, digest, file};
@@ -27,13 +27,14 @@ pub fn run(args: &ReviewArgs, context: &mut Context<'_>) -> Result<u8> {
     if args.edit {
         let editor = Editor::of_user();
         let before = plan.clone();
-        edit::edit(&mut plan, &args.plan, &mut |path, line| {
+        let decided = edit::edit(&mut plan, &args.plan, &mut |path, line| {
             editor.open(path, line)
         })?;
         if plan != before || args.note.is_some() {
             reviewer.sign(&mut plan.review, context.now);
             file::save_decisions(&args.plan, &plan)?;
         }
+        passed_by(&decided, &args.plan, context)?;
     } else {
         at_terminal(&mut plan, &args.plan, &reviewer, context)?;
     }

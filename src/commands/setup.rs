@@ -5,6 +5,7 @@ use crate::config::load::{Loaded, load};
 use crate::connect::Notice;
 use crate::log;
 use anyhow::Result;
+use std::io::IsTerminal as _;
 use std::sync::Arc;
 use time::macros::format_description;
 
@@ -42,7 +43,9 @@ fn start_log(loaded: &Loaded, context: &mut Context<'_>) -> Result<()> {
         ))
         .unwrap_or_default();
     let run = format!("{stamp}-{}", std::process::id());
-    if let Err(failure) = log::start(&loaded.config.log, context.verbosity, &run) {
+    // Whether colour is wanted was asked of standard output: a log that goes to a file has none all the same.
+    let color = context.color && std::io::stderr().is_terminal();
+    if let Err(failure) = log::start(&loaded.config.log, context.verbosity, color, &run) {
         writeln!(context.err, "warning: no log is written: {failure:#}")?;
     }
     tracing::info!(

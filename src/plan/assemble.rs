@@ -121,8 +121,12 @@ pub fn brake(entry: &mut Entry, local_rows: u64, deletes: &Deletes) {
         return;
     }
     entry.needs_own_approval = true;
+    // It says what the plain "deletes … rows" says, and more.
+    entry
+        .reasons
+        .retain(|reason| !reason.starts_with("deletes "));
     entry.reasons.push(format!(
-        "deletes {count} of {local_rows} rows, more than deletes.max_percent ({}): approve it by its id",
+        "deletes {count} of {local_rows} rows, more than deletes.max_percent ({})",
         deletes.max_percent
     ));
 }

@@ -4,6 +4,7 @@
 //! folder, and never overwrite a plan that holds decisions.
 
 use super::{FORMAT_VERSION, Plan, digest, pretty::pretty};
+use crate::nearest::nearest;
 use crate::refusal::{Problem, Refusal};
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
@@ -265,15 +266,45 @@ fn not_a_plan(error: &serde_json::Error) -> anyhow::Error {
 
 fn cannot_read(path: &Path, error: &std::io::Error) -> anyhow::Error {
     let remedy = match error.kind() {
-        ErrorKind::NotFound => "`ls plans/` lists the plans; `driftwarden plan` makes one",
-        ErrorKind::PermissionDenied => "plan files are readable by their owner only",
-        _ => "name a plan file",
+        ErrorKind::NotFound => match meant(path) {
+            Some(plan) => format!("did you mean {}?", plan.display()),
+            None => "`ls plans/` lists the plans; `driftwarden plan` makes one".to_owned(),
+        },
+        ErrorKind::PermissionDenied => "plan files are readable by their owner only".to_owned(),
+        _ => "name a plan file".to_owned(),
     };
     Problem::new(
         format!("cannot read plan {}: {error}", path.display()),
         remedy,
     )
     .into()
+}
+
+/// Returns the plan that a path to no file may mean: one whose name has the word in it (an id without its folder, a part
+/// of one), else the one named most like it. The words of a path without a folder are looked for in `plans/` as well.
+fn meant(path: &Path) -> Option<PathBuf> {
+    let word = path.file_stem()?.to_str()?;
+    let bare = path
+        .parent()
+        .is_none_or(|parent| parent.as_os_str().is_empty());
+    let folders = [folder_of(path), PathBuf::from("plans")];
+    folders
+        .iter()
+        .take(if bare { 2 } else { 1 })
+        .find_map(|folder| {
+            let files = fs::read_dir(folder).ok()?.filter_map(Result::ok);
+            let names = files.filter_map(|file| file.file_name().into_string().ok());
+            let mut stems: Vec<String> = names
+                .filter_map(|name| name.strip_suffix(".json").map(str::to_owned))
+                .filter(|stem| !stem.ends_with(".schema"))
+                .collect();
+            stems.sort_unstable();
+            let holding = stems.iter().rev().find(|stem| stem.contains(word));
+            let found = holding
+                .map(String::as_str)
+                .or_else(|| nearest(word, stems.iter().map(String::as_str)))?;
+            Some(folder.join(format!("{found}.json")))
+        })
 }
 
 fn cannot_write(path: &Path, error: &std::io::Error) -> anyhow::Error {
@@ -307,6 +338,27 @@ mod tests {
         ] {
             assert!(error.to_string().contains("is no file"), "{error:#}");
         }
+    }
+
+    #[test]
+    fn a_path_to_no_plan_names_the_one_that_was_meant() {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = plan();
+        let path = path_in(folder.path(), &plan);
+        write(&path, &plan).unwrap();
+        fs::write(folder.path().join("plan.schema.json"), "{}").unwrap();
+        let (_, hash) = plan.id.split_once('-').unwrap();
+        for word in [
+            &plan.id,
+            hash,
+            &format!("{}.json", plan.id.replace('T', "t")),
+        ] {
+            let error = read(&folder.path().join(word)).unwrap_err();
+            let meant = format!("did you mean {}?", path.display());
+            assert_eq!(remedy_of(&error), Some(meant.as_str()), "{word}");
+        }
+        let error = read(&folder.path().join("other")).unwrap_err();
+        assert!(remedy_of(&error).unwrap().contains("`ls plans/`"));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 mod lines;
 mod write;
 
-use super::{Selector, from_file};
+use super::{Decided, Selector, from_file};
 use crate::plan::{Decision, Plan};
 use crate::refusal::Problem;
 use anyhow::{Context as _, Result};
@@ -18,8 +18,8 @@ use std::path::Path;
 /// What marks a line that says what is wrong.
 const COMPLAINT: &str = "#!";
 
-/// Opens the decisions in the editor until they read without a mistake, and takes them. `open` is handed the file and
-/// the line to show.
+/// Opens the decisions in the editor until they read without a mistake, and takes them; returns what that came to.
+/// `open` is handed the file and the line to show.
 ///
 /// # Errors
 /// When the editor fails, or hands a file with a mistake back as it got it; what was typed is kept in a file, which the
@@ -28,7 +28,7 @@ pub fn edit(
     plan: &mut Plan,
     plan_path: &Path,
     open: &mut dyn FnMut(&Path, Option<usize>) -> Result<()>,
-) -> Result<()> {
+) -> Result<Decided> {
     let file = tempfile::Builder::new()
         .prefix("driftwarden-")
         .suffix(".yaml")
@@ -47,11 +47,15 @@ pub fn edit(
             return Err(keep(file, edited != first, plan_path, failed));
         }
         let mut wanted = plan.clone();
-        let mistakes = take(&mut wanted, &edited);
-        let Some((number, reason)) = mistakes.first() else {
-            *plan = wanted;
-            return Ok(());
+        let mistakes = match take(&mut wanted, &edited) {
+            Ok(decided) => {
+                *plan = wanted;
+                return Ok(decided);
+            }
+            Err(mistakes) => mistakes,
         };
+        let first = mistakes.first().map(|(line, why)| (*line, why.as_str()));
+        let (number, reason) = first.unwrap_or_default();
         if edited == text {
             let failed = Problem::new(
                 format!("the decisions still have a mistake: line {number}: {reason}"),
@@ -90,7 +94,7 @@ fn keep(
 
 /// Sets the decisions in a file, or returns its mistakes with their line numbers and changes nothing. Entries and rows
 /// that it does not name keep theirs.
-fn take(plan: &mut Plan, text: &str) -> Vec<(usize, String)> {
+fn take(plan: &mut Plan, text: &str) -> Result<Decided, Vec<(usize, String)>> {
     let mut mistakes = Vec::new();
     let mut decisions = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
@@ -104,14 +108,11 @@ fn take(plan: &mut Plan, text: &str) -> Vec<(usize, String)> {
         }
     }
     if !mistakes.is_empty() {
-        return mistakes;
+        return Err(mistakes);
     }
     // An editor shows what stands: only what was changed is decided, so that nothing is approved by looking at it.
     decisions.retain(|(selector, decision)| standing(plan, selector) != Some(*decision));
-    match from_file::decide_all(plan, &decisions) {
-        Ok(_) => Vec::new(),
-        Err(wrong) => vec![(1, said(&wrong))],
-    }
+    from_file::decide_all(plan, &decisions).map_err(|wrong| vec![(1, said(&wrong))])
 }
 
 /// Returns what is wrong and what may be meant, on one line.

@@ -4,6 +4,7 @@
 
 use super::{Reviewer, Selector, decide, waiting};
 use crate::plan::{Decision, Entry, Plan, PlanRow, Risk, file};
+use crate::value::quoted;
 use anyhow::Result;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -34,11 +35,12 @@ pub trait Prompt {
     /// # Errors
     /// When printing fails.
     fn say(&mut self, text: &str) -> Result<()>;
-    /// Asks for one key, in lower case; `None` at the end of input.
+    /// Asks for one key, in lower case; `None` at the end of input. `forms` are the same question, longest first: what
+    /// fits is asked.
     ///
     /// # Errors
     /// When reading fails.
-    fn key(&mut self, question: &str) -> Result<Option<String>>;
+    fn key(&mut self, forms: &[&str]) -> Result<Option<String>>;
     /// Asks for a line; `None` at the end of input.
     ///
     /// # Errors
@@ -63,12 +65,36 @@ o  decide row by row               v  view it whole
 b  back to the change before       /  search                    g  go to a number or an id
 q  quit; decisions are kept        ?  this list";
 
-const QUESTION: &str = "Approve? [y]es [n]o [s]kip, [a]ll of the table, all sa[f]e, r[o]ws, [v]iew, [b]ack, [/] search, [g]o to, [q]uit, [?]";
+const QUESTION: [&str; 3] = [
+    "Approve? [y]es [n]o [s]kip, [a]ll of the table, all sa[f]e, r[o]ws, [v]iew, [b]ack, [/] search, [g]o to, [q]uit, [?]",
+    "[y]es [n]o [s]kip [a]ll sa[f]e r[o]ws [v]iew [b]ack [/]find [g]o [q]uit [?]",
+    "Approve? [y n s a f o v b / g q ?]",
+];
+
+/// Keys that the question takes.
+const ANSWERS: &str = "ynsadufrovb/gq";
 
 const ROW_KEYS: &str = "\
 y  approve this row    n  deny it    s  skip it: it follows the change    v  view it whole
 a  approve the change, rows that were not decided included    d  deny it likewise
 b  back to the row before    q  back to the change    ?  this list";
+
+/// Keys that a row's question takes.
+const ROW_ANSWERS: &str = "ynsadvbq";
+
+/// Asks until the answer is one of the keys; `?` lists them, and nothing is shown again for a slip of the finger.
+fn ask(prompt: &mut dyn Prompt, forms: &[&str], keys: &str, list: &str) -> Result<Option<String>> {
+    loop {
+        match prompt.key(forms)? {
+            Some(key) if key == "?" => prompt.say(list)?,
+            Some(key) if !key.is_empty() && keys.contains(&key) => return Ok(Some(key)),
+            Some(key) => {
+                prompt.say(&format!("{} is no answer here: ? lists them", quoted(&key)))?;
+            }
+            None => return Ok(None),
+        }
+    }
+}
 
 /// Asks about every change that is not decided yet (about all where all are).
 ///
@@ -164,7 +190,7 @@ impl Walk {
         prompt.show(plan, entry, (place + 1, plan.entries.len()), whole)?;
         let selector = [Selector::Id(id.clone())];
         let of_table = |plan: &Plan| rest(plan, 0, |entry| entry.object == object);
-        let Some(key) = prompt.key(QUESTION)? else {
+        let Some(key) = ask(prompt, &QUESTION, ANSWERS, KEYS)? else {
             return Ok(Step::Quit);
         };
         match key.as_str() {
@@ -209,11 +235,7 @@ impl Walk {
             "b" => return Ok(self.go(place.saturating_sub(1))),
             "/" => return self.search(plan, prompt),
             "g" => return self.jump(plan, prompt),
-            "q" => return Ok(Step::Quit),
-            _ => {
-                prompt.say(KEYS)?;
-                return Ok(self.go(place));
-            }
+            _ => return Ok(Step::Quit),
         }
         Ok(Step::Next)
     }
@@ -233,7 +255,7 @@ impl Walk {
             })
         });
         if found.is_none() {
-            prompt.say(&format!("no change has {:?} in it", self.search))?;
+            prompt.say(&format!("no change has {} in it", quoted(&self.search)))?;
         }
         Ok(self.go(found.unwrap_or(self.place)))
     }
@@ -254,13 +276,20 @@ impl Walk {
         if let Some(place) = place {
             return Ok(self.go(place));
         }
-        let near = super::selector::near_ids(text, plan);
+        let names = plan.entries.iter().flat_map(|entry| {
+            let table = entry.object.split_once('.').map_or("", |(_, name)| name);
+            [table, entry.object.as_str(), entry.id.as_str()]
+        });
+        let near = super::selector::near(text, names);
         let hint = if near.is_empty() {
             String::new()
         } else {
             format!("; did you mean {}?", near.join(" or "))
         };
-        prompt.say(&format!("there is no change {text:?} among {count}{hint}"))?;
+        prompt.say(&format!(
+            "there is no change {} among {count}{hint}",
+            quoted(text)
+        ))?;
         Ok(self.go(self.place))
     }
 }
@@ -342,8 +371,15 @@ fn one_by_one(plan: &mut Plan, place: usize, prompt: &mut dyn Prompt) -> Result<
         let mut shown = row.clone();
         shown.decision = Some(entry.decision_of(row));
         prompt.show_row(entry, &shown, std::mem::take(&mut whole))?;
-        let question = format!("Row {} of {} [y n s a d v b q ?]", row.row, rows.len());
-        let Some(key) = prompt.key(&question)? else {
+        let place_of = format!("Row {} of {}", row.row, rows.len());
+        let forms = [
+            format!(
+                "{place_of}: [y]es [n]o [s]kip, [a]ll, [d]eny all, [v]iew, [b]ack, [q] to the change, [?]"
+            ),
+            format!("{place_of} [y n s a d v b q ?]"),
+        ];
+        let forms = forms.each_ref().map(String::as_str);
+        let Some(key) = ask(prompt, &forms, ROW_ANSWERS, ROW_KEYS)? else {
             return Ok(false);
         };
         match key.as_str() {
@@ -369,11 +405,7 @@ fn one_by_one(plan: &mut Plan, place: usize, prompt: &mut dyn Prompt) -> Result<
                 whole = true;
                 continue;
             }
-            "q" => return Ok(false),
-            _ => {
-                prompt.say(ROW_KEYS)?;
-                continue;
-            }
+            _ => return Ok(false),
         }
         at += 1;
     }

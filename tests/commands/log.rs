@@ -51,6 +51,11 @@ fn every_operation_is_logged_and_told_on_request() {
     ] {
         let before = lines(&case).len();
         let output = case.driftwarden(arguments).exits(0);
+        assert!(
+            !output.stderr.contains('\u{1b}'),
+            "colour off a terminal: {}",
+            output.stderr
+        );
         let all = lines(&case);
         let own = &all[before..];
         let runs: BTreeSet<&str> = own.iter().filter_map(|line| line["run"].as_str()).collect();

@@ -175,7 +175,7 @@ pub(super) fn make(
     if let Some((earlier, from)) = &earlier {
         let carried = review::carry::carry(earlier, from, &mut plan);
         context.notice(&format!(
-            "{carried} decisions carried over from plan {}",
+            "decisions carried over from plan {}: {carried}",
             earlier.id
         ))?;
     }

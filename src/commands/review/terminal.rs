@@ -61,17 +61,11 @@ impl<'a> Terminal<'a> {
     }
 }
 
-/// Returns a question that fits a narrow terminal: of the answers, only their keys.
-fn short(question: &str, width: usize) -> String {
-    if question.chars().count() + 2 < width {
-        return question.to_owned();
-    }
-    let mut parts = question.split('[');
-    let before = parts.next().unwrap_or_default().trim_end();
-    let keys: Vec<&str> = parts
-        .filter_map(|part| part.split_once(']').map(|(key, _)| key))
-        .collect();
-    format!("{before} [{}]", keys.join(" "))
+/// Returns the longest form of a question that fits a line of the terminal, else the shortest.
+fn fitting<'f>(forms: &[&'f str], width: usize) -> &'f str {
+    let fits = |form: &&&str| form.chars().count() + 2 < width;
+    let shortest = forms.last().copied().unwrap_or_default();
+    forms.iter().find(fits).copied().unwrap_or(shortest)
 }
 
 impl Prompt for Terminal<'_> {
@@ -132,10 +126,9 @@ impl Prompt for Terminal<'_> {
         Ok(())
     }
 
-    fn key(&mut self, question: &str) -> Result<Option<String>> {
+    fn key(&mut self, forms: &[&str]) -> Result<Option<String>> {
         let (_, width) = self.term.size();
-        let asked = short(question, usize::from(width));
-        let question = Paint(self.color).bold(&asked);
+        let question = Paint(self.color).bold(fitting(forms, usize::from(width)));
         write!(self.out, "{question} ")?;
         self.out.flush()?;
         if std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
@@ -181,13 +174,13 @@ impl Prompt for Terminal<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::short;
+    use super::fitting;
 
     #[test]
     fn a_question_fits_the_terminal() {
-        let question = "Approve? [y]es, all sa[f]e, [/] search, [?]";
-        assert_eq!(short(question, 80), question);
-        assert_eq!(short(question, 40), "Approve? [y f / ?]");
-        assert_eq!(short("Row 1 of 4 [y n]", 10), "Row 1 of 4 [y n]");
+        let forms = ["Approve? [y]es [n]o", "[y]es [n]o", "[y n]"];
+        assert_eq!(fitting(&forms, 80), forms[0]);
+        assert_eq!(fitting(&forms, 20), forms[1]);
+        assert_eq!(fitting(&forms, 3), forms[2]);
     }
 }

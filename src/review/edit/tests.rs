@@ -5,7 +5,7 @@ use super::*;
 use crate::plan::example::plan;
 
 /// Edits the example plan: each pair is what one visit of the editor replaces.
-fn edited(changes: &[(&str, &str)]) -> (Plan, Result<()>, Vec<Option<usize>>) {
+fn edited(changes: &[(&str, &str)]) -> (Plan, Result<Decided>, Vec<Option<usize>>) {
     let mut plan = plan();
     let mut opened = Vec::new();
     let mut open = |path: &Path, line: Option<usize>| {
@@ -30,7 +30,7 @@ fn decisions_are_short_to_read_and_write() {
     # A line left out keeps its decision. Take the # off a row's line to decide on it alone. Globs do several at
     # once: `- approve: shop.orders.*`. A change that needs its own approval is approved by its line only.
 
-    - pending: shop.users.expand    # before the rows
+    - pending: shop.users.expand    # alter table, before the rows
     #     ALTER TABLE `shop`.`users` ADD COLUMN `phone` varchar(32) DEFAULT NULL
 
     - pending: shop.users.update    # update 2 rows
@@ -41,7 +41,7 @@ fn decisions_are_short_to_read_and_write() {
     #- deny: shop.users.insert#1  # id = 100, email = "bo@x", phone = NULL
     #     … 119999 more rows
 
-    - pending: shop.users.contract  # last, DESTRUCTIVE: drops column `legacy`
+    - pending: shop.users.contract  # alter table, last, DESTRUCTIVE: drops column `legacy`
     #     ALTER TABLE `shop`.`users` DROP COLUMN `legacy`
     "#);
 }
@@ -161,4 +161,35 @@ fn lines_are_read_as_they_are_meant() {
             .unwrap_err()
             .contains("is no decision")
     );
+}
+
+#[test]
+fn a_wide_line_says_what_it_passes_by() {
+    let mut plan = plan();
+    plan.entries[3].needs_own_approval = true;
+    let mut open = |path: &Path, _: Option<usize>| {
+        std::fs::write(path, "- approve: shop.users.*\n")?;
+        Ok(())
+    };
+    let decided = edit(&mut plan, Path::new("p.json"), &mut open).unwrap();
+    assert_eq!(decided.passed_by, ["shop.users.contract"]);
+    assert_eq!(plan.entries[3].decision, Decision::Pending);
+}
+
+#[test]
+fn long_values_are_shown_where_they_differ() {
+    let mut plan = plan();
+    let long = "x".repeat(60);
+    let value = |text: &str| crate::value::Value::Text(text.to_owned());
+    plan.entries[1].rows[0].change = [(
+        "bio".to_owned(),
+        (
+            value(&format!("{long}old{long}")),
+            value(&format!("{long}new{long}")),
+        ),
+    )]
+    .into();
+    let yaml = to_yaml(&plan, Path::new("plans/p.json"));
+    assert!(yaml.contains("bio: …xxxxxxxxxxoldxxx"), "{yaml}");
+    assert!(yaml.contains("→ …xxxxxxxxxxnewxxx"), "{yaml}");
 }

@@ -3,7 +3,6 @@
 //! Must never let a name or value end a comment.
 
 use crate::plan::{Decision, Entry, Kind, Phase, Plan, PlanRow, Risk};
-use crate::value::Value;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -12,6 +11,9 @@ const ROWS: usize = 3;
 
 /// Lines of a statement that are shown.
 const LINES: usize = 6;
+
+/// The longest value that is shown whole, in characters.
+const SHORT: usize = 40;
 
 /// The longest comment, in characters.
 const WIDE: usize = 120;
@@ -89,10 +91,14 @@ fn what(entry: &Entry) -> String {
         (Kind::InsertRows, _) => format!("insert {count} {rows}"),
         (Kind::UpdateRows, _) => format!("update {count} {rows}"),
         (Kind::DeleteRows, _) => format!("delete {count} {rows}"),
-        (Kind::AlterTable, Some(Phase::Expand)) => "before the rows".to_owned(),
-        (Kind::AlterTable, Some(Phase::Constrain)) => "after the rows".to_owned(),
-        (Kind::AlterTable, Some(Phase::Contract)) => "last".to_owned(),
-        _ => "schema".to_owned(),
+        (Kind::AlterTable, Some(Phase::Expand)) => "alter table, before the rows".to_owned(),
+        (Kind::AlterTable, Some(Phase::Constrain)) => "alter table, after the rows".to_owned(),
+        (Kind::AlterTable, Some(Phase::Contract)) => "alter table, last".to_owned(),
+        // "create_view" reads as it is written.
+        (kind, _) => serde_json::to_value(kind)
+            .ok()
+            .and_then(|kind| kind.as_str().map(|kind| kind.replace('_', " ")))
+            .unwrap_or_default(),
     }
 }
 
@@ -103,21 +109,37 @@ fn brief(row: &PlanRow) -> String {
     } else {
         &row.values
     };
-    let short = |value: &Value| {
-        let text = value.to_string();
-        if text.chars().count() > 40 {
-            format!("{}…", text.chars().take(40).collect::<String>())
-        } else {
-            text
-        }
-    };
     for (name, value) in values {
-        parts.push(format!("{name} = {}", short(value)));
+        parts.push(format!("{name} = {}", short(&value.to_string(), 0)));
     }
     for (name, (before, after)) in &row.change {
-        parts.push(format!("{name}: {} → {}", short(before), short(after)));
+        let (before, after) = (before.to_string(), after.to_string());
+        let pairs = before.chars().zip(after.chars());
+        let same = pairs.take_while(|(one, other)| one == other).count();
+        let (before, after) = (short(&before, same), short(&after, same));
+        parts.push(format!("{name}: {before} → {after}"));
     }
     cut(&parts.join(", "))
+}
+
+/// Cuts a long value to the part around a place: where it begins to differ from another.
+fn short(text: &str, place: usize) -> String {
+    let length = text.chars().count();
+    if length <= SHORT {
+        return text.to_owned();
+    }
+    let from = if place < SHORT / 2 {
+        0
+    } else {
+        place.min(length) - SHORT / 4
+    };
+    let shown: String = text.chars().skip(from).take(SHORT).collect();
+    let (before, after) = (from > 0, from + SHORT < length);
+    format!(
+        "{}{shown}{}",
+        if before { "…" } else { "" },
+        if after { "…" } else { "" }
+    )
 }
 
 fn cut(text: &str) -> String {

@@ -30,7 +30,7 @@ impl Prompt for Script {
         self.1.push(text.to_owned());
         Ok(())
     }
-    fn key(&mut self, _: &str) -> Result<Option<String>> {
+    fn key(&mut self, _: &[&str]) -> Result<Option<String>> {
         Ok(self.0.pop_front().map(str::to_owned))
     }
     fn line(&mut self, _: &str) -> Result<Option<String>> {
@@ -204,4 +204,31 @@ fn a_change_is_viewed_whole_and_says_what_it_waits_for() {
         said[3],
         "note: it depends on shop.users.expand, which is denied"
     );
+}
+
+#[test]
+fn a_slip_of_the_finger_shows_nothing_again() {
+    let (plan, _, said) = run_on(plan(), &["x", "?", "y", "q"]);
+    assert_eq!(decisions(&plan)[0], Approve);
+    let shown = said.iter().filter(|it| it.starts_with("[1/4]")).count();
+    assert_eq!(shown, 1, "{said:?}");
+    assert!(said.contains(&"\"x\" is no answer here: ? lists them".to_owned()));
+    assert!(said.contains(&KEYS.to_owned()));
+}
+
+#[test]
+fn a_jump_to_a_table_that_is_misspelt_names_the_right_one() {
+    let (_, _, said) = run_on(plan(), &["g", "usres", "q"]);
+    assert!(
+        said.iter().any(|it| it.contains("did you mean users")),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn the_questions_fit_their_terminals() {
+    assert!(QUESTION[1].len() + 2 < 80 && QUESTION[2].len() + 2 < 60);
+    for key in ANSWERS.chars().chain(ROW_ANSWERS.chars()) {
+        assert!(KEYS.contains(key) || ROW_KEYS.contains(key), "{key}");
+    }
 }
