@@ -440,5 +440,6 @@ pub(super) fn same_environment(entry: &Entry, object: &Object) -> bool {
         modes(&environment.sql_mode) == modes(&object.sql_mode)
             && environment.character_set_client == object.charset_client
             && environment.collation_connection == object.collation_connection
+            && environment.time_zone == object.time_zone
     })
 }

@@ -8,7 +8,7 @@ use crate::plan::payload;
 use crate::plan::row_sql::{self, Extras, plain_literal};
 use crate::plan::{Decision, Entry, Kind, PlanRow};
 use crate::schema::ObjectName;
-use crate::sql::session::LOCAL_SQL_MODE;
+use crate::sql::session::{LOCAL_SQL_MODE, object_environment};
 use crate::sql::{ident, string};
 use anyhow::{Context as _, Result};
 use std::io::Write;
@@ -36,8 +36,7 @@ pub fn plan(view: &View<'_>, out: &mut dyn Write) -> Result<()> {
         out,
         "-- Run by hand, nothing checks that local still is what the plan saw.\n"
     )?;
-    writeln!(out, "SET NAMES utf8mb4;\nSET time_zone = '+00:00';")?;
-    writeln!(out, "SET sql_mode = {};", string(LOCAL_SQL_MODE))?;
+    session(out)?;
     for entry in &view.entries {
         writeln!(
             out,
@@ -58,9 +57,23 @@ pub fn plan(view: &View<'_>, out: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
+/// Writes what the statements of rows and tables need of their session.
+fn session(out: &mut dyn Write) -> Result<()> {
+    writeln!(out, "SET NAMES utf8mb4;\nSET time_zone = '+00:00';")?;
+    writeln!(out, "SET sql_mode = {};", string(LOCAL_SQL_MODE))?;
+    Ok(())
+}
+
 fn schema(entry: &Entry, out: &mut dyn Write) -> Result<()> {
     if let Some(environment) = &entry.environment {
-        writeln!(out, "SET sql_mode = {};", string(&environment.sql_mode))?;
+        // A stored object keeps all of these; an event would run by another clock without its time zone.
+        let set = object_environment(
+            &environment.sql_mode,
+            &environment.character_set_client,
+            &environment.collation_connection,
+            &environment.time_zone,
+        );
+        writeln!(out, "{set};")?;
     }
     if entry.environment.is_some() || entry.kind == Kind::CreateView {
         // Bodies name things of their own database without saying so.
@@ -75,7 +88,7 @@ fn schema(entry: &Entry, out: &mut dyn Write) -> Result<()> {
         }
     }
     if entry.environment.is_some() {
-        writeln!(out, "SET sql_mode = {};", string(LOCAL_SQL_MODE))?;
+        session(out)?;
     }
     Ok(())
 }

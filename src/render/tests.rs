@@ -182,6 +182,7 @@ fn sql_is_what_would_run() {
     ];
     trigger.environment = Some(crate::plan::Environment {
         sql_mode: "ANSI".into(),
+        time_zone: "SYSTEM".into(),
         ..Default::default()
     });
     plan.entries.push(trigger);
@@ -221,11 +222,13 @@ fn sql_is_what_would_run() {
     ALTER TABLE `shop`.`users` DROP COLUMN `legacy`;
 
     -- shop.t%2E1.trigger (create trigger) [pending]
-    SET sql_mode = 'ANSI';
+    SET SESSION sql_mode = 'ANSI', time_zone = 'SYSTEM';
     USE `shop`;
     DELIMITER ;;
     CREATE TRIGGER `t.1` BEFORE INSERT ON `users` FOR EACH ROW BEGIN SET @a = 1; END ;;
     DELIMITER ;
+    SET NAMES utf8mb4;
+    SET time_zone = '+00:00';
     SET sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES';
 
     -- shop.log.delete (delete 1 row) [pending]

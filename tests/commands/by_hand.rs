@@ -17,6 +17,7 @@ const REMOTE: &str = r#"
     INSERT INTO bag VALUES ('a', 1), ('a', 1), ('b', NULL), (NULL, NULL);
     CREATE VIEW names AS SELECT id, name FROM parent WHERE name <> ';';
     CREATE TRIGGER parent_name BEFORE UPDATE ON parent FOR EACH ROW BEGIN SET NEW.name = TRIM(NEW.name); SET @seen = 1; END;
+    CREATE EVENT tidy ON SCHEDULE EVERY 1 DAY STARTS '2030-01-01 00:00:00' DISABLE DO DELETE FROM parent WHERE id > 100;
     CREATE PROCEDURE look () BEGIN SELECT ';'; SELECT COUNT(*) FROM parent; END"#;
 const LOCAL: &str = "
     CREATE TABLE parent (id INT PRIMARY KEY, name VARCHAR(20) NULL, old INT NULL);
