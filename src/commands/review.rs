@@ -2,6 +2,7 @@
 
 mod editor;
 mod terminal;
+mod wrap;
 
 use super::approve::{passed_by, reviewer};
 use super::{Context, setup};

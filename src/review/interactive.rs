@@ -58,12 +58,14 @@ pub enum ReviewOutcome {
 }
 
 const KEYS: &str = "\
-y  approve this change             n  deny it                   s  skip it for now
-a  approve all of this table       d  deny all of this table    u  undecide it: back to pending
-f  approve all that is safe        r  approve all that is left
-o  decide row by row               v  view it whole
-b  back to the change before       /  search                    g  go to a number or an id
-q  quit; decisions are kept        ?  this list";
+y  approve this change          n  deny it
+s  skip it for now              u  undecide it
+a  approve all of this table    d  deny all of this table
+f  approve all that is safe     r  approve all that is left
+o  decide row by row            v  view it whole
+b  back to the change before    /  search
+g  go to a number or an id      q  quit; decisions are kept
+?  this list";
 
 const QUESTION: [&str; 3] = [
     "Approve? [y]es [n]o [s]kip, [a]ll of the table, all sa[f]e, r[o]ws, [v]iew, [b]ack, [/] search, [g]o to, [q]uit, [?]",
@@ -75,9 +77,12 @@ const QUESTION: [&str; 3] = [
 const ANSWERS: &str = "ynsadufrovb/gq";
 
 const ROW_KEYS: &str = "\
-y  approve this row    n  deny it    s  skip it: it follows the change    v  view it whole
-a  approve the change, rows that were not decided included    d  deny it likewise
-b  back to the row before    q  back to the change    ?  this list";
+y  approve this row             n  deny it
+s  leave it to the change       v  view it whole
+a  approve the change, with the rows that are not decided
+d  deny it likewise
+b  back to the row before       q  back to the change
+?  this list";
 
 /// Keys that a row's question takes.
 const ROW_ANSWERS: &str = "ynsadvbq";

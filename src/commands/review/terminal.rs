@@ -2,6 +2,7 @@
 //!
 //! Must never leave the terminal in another state than it was found in: `console` sets it for one key and back.
 
+use super::wrap::wrapped;
 use crate::commands::Context;
 use crate::interrupt;
 use crate::plan::{Decision, Entry, Plan, PlanRow};
@@ -49,6 +50,14 @@ impl<'a> Terminal<'a> {
         // A row of an update takes two lines and more.
         view.limit = if whole { 200 } else { fits / 2 };
         view
+    }
+
+    /// Prints lines that fit the terminal as it is now.
+    fn print(&mut self, shown: &[u8]) -> Result<()> {
+        let (_, width) = self.term.size();
+        let shown = wrapped(&String::from_utf8_lossy(shown), usize::from(width));
+        self.out.write_all(shown.as_bytes())?;
+        Ok(())
     }
 
     fn read_line() -> Result<Option<String>> {
@@ -99,15 +108,13 @@ impl Prompt for Terminal<'_> {
             writeln!(shown, "{}", paint.dim(&how))?;
         }
         text::entry(&self.view(plan, whole), entry, &mut shown)?;
-        self.out.write_all(&shown)?;
-        Ok(())
+        self.print(&shown)
     }
 
     fn show_row(&mut self, entry: &Entry, row: &PlanRow, whole: bool) -> Result<()> {
         let mut shown = Vec::new();
         text::row(&self.view(&self.plan, whole), entry, row, &mut shown)?;
-        self.out.write_all(&shown)?;
-        Ok(())
+        self.print(&shown)
     }
 
     fn holds(&self, plan: &Plan, entry: &Entry, wanted: &str) -> bool {
@@ -122,8 +129,7 @@ impl Prompt for Terminal<'_> {
     }
 
     fn say(&mut self, text: &str) -> Result<()> {
-        writeln!(self.out, "{text}")?;
-        Ok(())
+        self.print(format!("{text}\n").as_bytes())
     }
 
     fn key(&mut self, forms: &[&str]) -> Result<Option<String>> {

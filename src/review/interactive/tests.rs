@@ -228,6 +228,9 @@ fn a_jump_to_a_table_that_is_misspelt_names_the_right_one() {
 #[test]
 fn the_questions_fit_their_terminals() {
     assert!(QUESTION[1].len() + 2 < 80 && QUESTION[2].len() + 2 < 60);
+    for list in [KEYS, ROW_KEYS] {
+        assert!(list.lines().all(|line| line.len() < 60), "{list}");
+    }
     for key in ANSWERS.chars().chain(ROW_ANSWERS.chars()) {
         assert!(KEYS.contains(key) || ROW_KEYS.contains(key), "{key}");
     }
