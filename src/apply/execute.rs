@@ -11,7 +11,7 @@ use super::state::Keeper;
 use super::table::{Target, model_of, object_of};
 use super::triggers;
 use super::undo::{self, Journal, Record};
-use super::unit::{Unit, units};
+use super::unit::{Unit, in_turn, units};
 use super::{Ending, FreshPlan, Outcome, Report, bag, counters, rows, schema};
 use crate::connect::LocalSession;
 use crate::interrupt;
@@ -103,13 +103,12 @@ pub fn execute(
             let Some((keys, units)) = &grouped else {
                 continue;
             };
-            let Some(unit) = units
-                .iter()
-                .find(|unit| unit.iter().any(|member| member.id == entry.id))
-            else {
-                continue;
-            };
-            runner.unit(unit, keys, local, journal, notice)?;
+            for unit in in_turn(units, &entry.id) {
+                let ended = |member: &&Entry| runner.endings.contains_key(&member.id);
+                if !runner.broken && !interrupt::requested() && !unit.iter().all(ended) {
+                    runner.unit(unit, keys, local, journal, notice)?;
+                }
+            }
         } else {
             let resumed = plan.was_begun(&entry.id);
             let before = plan.object(&entry.id);
@@ -241,6 +240,9 @@ impl Runner<'_> {
     ) -> Result<()> {
         let mut members: Vec<&Entry> = Vec::new();
         for entry in unit {
+            if self.endings.contains_key(&entry.id) {
+                continue;
+            }
             match self.beforehand(entry) {
                 Some(ending) => self.end(entry, ending, notice),
                 None => members.push(entry),

@@ -90,9 +90,10 @@ pub(super) fn text_of(local: &mut LocalSession, name: &ObjectName) -> Result<Opt
         .and_then(|rows| rows.first())
         .and_then(|row| row.get(1).cloned().flatten())
         .context("SHOW CREATE TABLE answered nothing")?;
-    String::from_utf8(text)
-        .map(Some)
-        .with_context(|| format!("the definition of {name} is not UTF-8"))
+    let text = String::from_utf8(text)
+        .with_context(|| format!("the definition of {name} is not UTF-8"))?;
+    // A view of that name answers too, and is no table.
+    Ok(Some(text).filter(|text| text.starts_with("CREATE TABLE")))
 }
 
 impl<'e> Target<'e> {

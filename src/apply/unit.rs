@@ -69,6 +69,41 @@ pub(super) fn units<'p>(
         .collect()
 }
 
+/// Returns the unit that an entry is in, behind all units that it waits for.
+///
+/// A unit is executed at the place of its first entry in the plan, and what its other entries wait for may come later
+/// there: the row of another table, say, to which an update of this unit points its row.
+pub(super) fn in_turn<'u, 'p>(units: &'u [Unit<'p>], entry: &str) -> Vec<&'u Unit<'p>> {
+    let place: BTreeMap<&str, usize> = units
+        .iter()
+        .enumerate()
+        .flat_map(|(place, unit)| unit.iter().map(move |member| (member.id.as_str(), place)))
+        .collect();
+    let waits_for = |unit: usize| -> Vec<usize> {
+        let needed = units[unit].iter().flat_map(|member| &member.depends_on);
+        needed
+            .filter_map(|id| place.get(id.as_str()).copied())
+            .filter(|other| *other != unit)
+            .collect()
+    };
+    let mut turn = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut open: Vec<(usize, bool)> = place
+        .get(entry)
+        .map(|own| (*own, false))
+        .into_iter()
+        .collect();
+    while let Some((unit, others_done)) = open.pop() {
+        if others_done {
+            turn.push(&units[unit]);
+        } else if seen.insert(unit) {
+            open.push((unit, true));
+            open.extend(waits_for(unit).into_iter().map(|other| (other, false)));
+        }
+    }
+    turn
+}
+
 /// Joins units that wait for one another.
 fn join_circles(rows: &[&Entry], groups: &mut Groups) {
     loop {
@@ -252,6 +287,31 @@ mod tests {
             [["s.p.delete", "s.c.update", "s.p.insert"]]
         );
         assert_eq!(ids(&entries, &references, false).len(), 3);
+    }
+
+    #[test]
+    fn a_unit_comes_behind_those_that_any_of_its_entries_waits_for() {
+        let entries = [
+            row("s.t", Kind::DeleteRows, &[]),
+            row("s.q", Kind::InsertRows, &[]),
+            row("s.p", Kind::InsertRows, &["s.q.insert"]),
+            row("s.t", Kind::UpdateRows, &["s.p.insert"]),
+        ];
+        let entries: Vec<&Entry> = entries.iter().collect();
+        let references = [reference("s.t", "s.t"), reference("s.t", "s.p")];
+        let units = units(&entries, &references, &|_| false);
+        let turn = |entry: &str| -> Vec<String> {
+            let turn = in_turn(&units, entry);
+            turn.iter()
+                .flat_map(|unit| unit.iter())
+                .map(|entry| entry.id.clone())
+                .collect()
+        };
+        assert_eq!(
+            turn("s.t.delete"),
+            ["s.q.insert", "s.p.insert", "s.t.delete", "s.t.update"]
+        );
+        assert_eq!(turn("s.q.insert"), ["s.q.insert"]);
     }
 
     #[test]

@@ -6,9 +6,10 @@
 use super::TableTask;
 use super::converted::{converts, is_numbered};
 use crate::connect::Side;
+use crate::diff::clause;
 use crate::read::chunk::{KeyColumn, KeySide};
 use crate::read::encode::{self, Encoding, Hasher};
-use crate::schema::table::{Column, Index, IndexKind, Table};
+use crate::schema::table::{Column, Generated, Index, IndexKind, Table};
 use crate::sql::{Expr, Select};
 use anyhow::{Result, bail};
 use std::collections::BTreeMap;
@@ -160,9 +161,10 @@ impl Shape {
                 ));
                 continue;
             }
+            let computed = generated && !keeps_computed_values(task, remote);
             let mut column = shape_column(
                 remote,
-                local.filter(|_| !generated),
+                local.filter(|_| !computed),
                 task.local.is_some() && !numbered,
                 &mut notes,
             )?;
@@ -288,6 +290,22 @@ impl Shape {
         }
         values
     }
+}
+
+/// Whether a column that local computes and stores is a plain one on the remote: the expand phase leaves it its values.
+fn keeps_computed_values(task: &TableTask<'_>, remote: &Column) -> bool {
+    let Some(table) = task.local else {
+        return false;
+    };
+    let generated = table
+        .column(&remote.name)
+        .and_then(|column| column.generated.as_ref());
+    let goes = |generated: &Generated| {
+        let mut replaced = task.replaced.iter();
+        replaced.any(|name| clause::mentions(&generated.expression, name))
+    };
+    generated.is_some_and(|generated| !goes(generated))
+        && clause::keeps_computed_values(table, task.remote, &remote.name)
 }
 
 fn shape_column(

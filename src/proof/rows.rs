@@ -110,12 +110,14 @@ fn rows_stand(server: &ServerError, statement: &[Clause], phase: &PhaseDiff) -> 
     failure
 }
 
-/// What the servers say of a value that a column's new type does not take.
 /// What the server says of a value that a functional index cannot compute from.
 const COMPUTED: u16 = 3751;
 
-const CONVERSION_ERRORS: [u16; 16] = [
-    1264, 1265, 1292, 1366, 1367, 1406, 1411, 1416, 1690, 1916, 1918, 3140, 3141, 3156, 3157, 4079,
+/// What the servers say of a value that a column's new type does not take; the last but one of a geometry of another
+/// reference system.
+const CONVERSION_ERRORS: [u16; 17] = [
+    1264, 1265, 1292, 1366, 1367, 1406, 1411, 1416, 1690, 1916, 1918, 3140, 3141, 3156, 3157, 3643,
+    4079,
 ];
 
 /// The columns whose type changes such that not every value converts: the one that the server names, else all.

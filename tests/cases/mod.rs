@@ -59,10 +59,12 @@ cases! {
     rows_swap_unique
     rows_text
     rows_types
+    rows_unit_waits
     schema_charset
     schema_checks
     schema_column_renamed
     schema_columns
+    schema_computed_kept
     schema_converted
     schema_database_charset
     schema_defaults
@@ -88,9 +90,11 @@ cases! {
     schema_sets_and_keys
     schema_sign
     schema_sign_large
+    schema_srid
     schema_tables
     schema_types
     schema_unconverted
+    schema_view_and_table
     several_databases
     table_globs
     trigger_order

@@ -171,3 +171,11 @@ CREATE TABLE t (id int PRIMARY KEY, a int, b int, c int, KEY k (c), KEY k2 (b, c
 CREATE TABLE t (id int PRIMARY KEY, a varchar(9000), b varchar(6000) NOT NULL) CHARSET=utf8mb4
 =>
 CREATE TABLE t (id int PRIMARY KEY, c varchar(9000), d varchar(6000) NOT NULL) CHARSET=utf8mb4
+-- several fulltext indexes
+CREATE TABLE t (id int PRIMARY KEY, a text, b text, c varchar(100), FULLTEXT KEY fz (c))
+=>
+CREATE TABLE t (id int PRIMARY KEY, a text, b text, c varchar(100), n int, FULLTEXT KEY fa (a), FULLTEXT KEY fb (b), FULLTEXT KEY fc (a, c), KEY c (c))
+-- stored becomes plain of another type
+CREATE TABLE t (id int PRIMARY KEY, a int, s int AS (a + 1) STORED, w int AS (a + 2) STORED, KEY s (s))
+=>
+CREATE TABLE t (id int PRIMARY KEY, a int, s varchar(3), w bigint NOT NULL, KEY s (s))

@@ -3,6 +3,7 @@
 //! Must never guess a rename: a column whose name differs by more than case is another column.
 
 use super::{Change, Clause, Statement};
+use crate::diff::schema::fits;
 use crate::schema::charset::unprinted_collation;
 use crate::schema::table::{Column, Table};
 use crate::schema::{Vendor, print};
@@ -165,14 +166,22 @@ fn same_name(a: &Column, b: &Column) -> bool {
     a.name.to_lowercase() == b.name.to_lowercase()
 }
 
-/// Returns whether a change needs the column dropped and added: no server changes the storage of a generated column.
+/// Returns whether a change needs the column dropped and added: no server changes the storage of a generated column, and
+/// computed values that are to be another type's are not worth a conversion.
 pub(crate) fn recreated(before: &Column, after: &Column) -> bool {
     match (&before.generated, &after.generated) {
         (None, None) => false,
         (Some(before), Some(after)) => before.stored != after.stored,
         (None, Some(_)) => true,
-        (Some(before), None) => !before.stored,
+        (Some(generated), None) => !generated.stored || !fits(before, after),
     }
+}
+
+/// Returns whether a column that the first table computes keeps what was computed when the second makes it a plain one.
+pub(crate) fn keeps_computed_values(before: &Table, after: &Table, name: &str) -> bool {
+    let both = before.column(name).zip(after.column(name));
+    both.is_some_and(|(own, column)| own.generated.is_some() && column.generated.is_none())
+        && !recreated_columns(before, after).contains(&name.to_lowercase())
 }
 
 /// Returns whether an expression names a column.

@@ -9,9 +9,9 @@ mod options;
 pub mod partitions;
 
 pub use columns::same_column;
-pub(crate) use columns::{mentions, recreated};
+pub(crate) use columns::{keeps_computed_values, mentions, recreated};
 
-use crate::schema::table::{Check, ForeignKey, Table};
+use crate::schema::table::{Check, ForeignKey, IndexKind, Table};
 use crate::schema::{Vendor, print};
 use crate::sql::ident;
 
@@ -127,6 +127,8 @@ pub fn alter(before: &Table, after: &Table, vendor: Vendor) -> Vec<Statement> {
         }
         None => statements.push(main),
     }
+    let fulltext = one_fulltext_each(&mut statements, after, vendor);
+    statements.extend(fulltext);
     statements.push(columns.defaults);
     statements.push(std::mem::take(&mut last));
     statements.retain(|statement| !statement.is_empty());
@@ -170,6 +172,34 @@ fn only_reorders(before: &Table, after: &Table, main: &[Clause]) -> bool {
         && main
             .iter()
             .any(|clause| matches!(clause.change, Change::AddIndex(_)))
+}
+
+/// Takes out of the statements all additions of fulltext indexes but the first, for statements of their own: InnoDB makes
+/// one at a time (error 1795).
+fn one_fulltext_each(
+    statements: &mut [Statement],
+    after: &Table,
+    vendor: Vendor,
+) -> Vec<Statement> {
+    let is_fulltext = |name: &str| {
+        let mut indexes = after.indexes.iter();
+        indexes.any(|index| index.name == name && index.kind == IndexKind::Fulltext)
+    };
+    let mut apart = Vec::new();
+    if vendor != Vendor::MySql {
+        return apart;
+    }
+    let mut seen = false;
+    for statement in statements {
+        let (kept, more): (Statement, Statement) =
+            std::mem::take(statement).into_iter().partition(|clause| {
+                let adds = matches!(&clause.change, Change::AddIndex(name) if is_fulltext(name));
+                !(adds && std::mem::replace(&mut seen, true))
+            });
+        *statement = kept;
+        apart.extend(more.into_iter().map(|clause| vec![clause]));
+    }
+    apart
 }
 
 fn references_itself(table: &Table, clause: &Clause) -> bool {
