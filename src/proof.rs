@@ -368,7 +368,7 @@ impl<'a> Scratch<'a> {
 
     /// Executes a statement; what the server has against it is a failure, a broken connection an error.
     fn try_execute(&mut self, sql: &str) -> Result<Option<Failure>> {
-        match self.session.change_schema(sql) {
+        match self.session.change_schema(sql, false) {
             Ok(_) => Ok(None),
             // A killed query, a lock wait, a server that shuts down say nothing about the statement.
             Err(error) if retry::broke(&error) => Err(error),

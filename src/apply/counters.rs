@@ -91,7 +91,7 @@ pub(super) fn set(
         }
         let sql = format!("ALTER TABLE {} AUTO_INCREMENT = {next}", qualified(&name));
         let step = format!("setting AUTO_INCREMENT of {name} back to {next}");
-        local.again(&step, |local| local.change_schema(&sql))?;
+        local.again(&step, |local| local.change_schema(&sql, false))?;
     }
     Ok(())
 }

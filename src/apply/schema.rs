@@ -8,6 +8,7 @@ use super::table::{model_of, object_of};
 use super::undo::{Journal, Record};
 use super::{demands, save};
 use crate::connect::{LocalSession, ObjectEnvironment, Reader};
+use crate::diff::schema::keeps_values;
 use crate::introspect;
 use crate::plan::object_entries::object_statements;
 use crate::plan::{Entry, Kind, schema_entries};
@@ -157,9 +158,13 @@ fn table(
         save::lost(local, journal, entry, name, now, after.as_ref())?;
     }
     local.foreign_key_checks(false)?;
+    let kept = now
+        .as_ref()
+        .zip(after.as_ref())
+        .is_some_and(|(now, after)| keeps_values(now, after));
     for statement in &sql {
         local
-            .change_schema(statement)
+            .change_schema(statement, kept)
             .with_context(|| first_line(statement))?;
     }
     left(local, journal, entry, name)?;

@@ -135,6 +135,16 @@ impl<'e> Target<'e> {
         })
     }
 
+    /// Whether the server computes something of a row: a generated column, a functional index, a check.
+    pub(super) fn computes(&self) -> bool {
+        let model = &self.model;
+        let columns = &mut model.columns.iter();
+        let mut parts = model.indexes.iter().flat_map(|index| &index.parts);
+        columns.any(|column| column.generated.is_some() || column.check.is_some())
+            || parts.any(|part| part.expression.is_some())
+            || !model.checks.is_empty()
+    }
+
     /// The literal of a value in a column of the table.
     ///
     /// # Errors

@@ -30,6 +30,17 @@ pub fn server_code(error: &Error) -> Option<u16> {
     crate::refusal::find::<ServerError>(error).map(|error| error.code)
 }
 
+/// What the servers say, under strict mode, of a value that a generated column, a functional index or a check is computed
+/// from, and of a computed value that does not fit.
+const COMPUTING: [u16; 16] = [
+    1264, 1265, 1292, 1366, 1367, 1406, 1411, 1690, 1916, 1918, 3156, 3751, 3903, 3904, 3907, 4079,
+];
+
+/// Returns whether the server could not compute something strictly.
+pub fn cannot_compute(error: &Error) -> bool {
+    server_code(error).is_some_and(|code| COMPUTING.contains(&code))
+}
+
 /// Errors after which a new connection may succeed: shutdown, kill, network, lock waits, too many connections.
 const TRANSIENT: [u16; 20] = [
     1040, 1053, 1080, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1205, 1213, 1317, 1927, 2006, 2013,

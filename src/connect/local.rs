@@ -2,7 +2,7 @@
 //!
 //! Must never connect to a host that is not loopback unless the config says so.
 
-use super::error::{Place, server_code};
+use super::error::{Place, cannot_compute, server_code};
 use super::login;
 use super::watch::Way;
 use super::wire::{Gone, Tally, Wire};
@@ -203,23 +203,35 @@ impl LocalSession {
             .map(drop)
     }
 
-    /// Executes a statement that changes a schema. MySQL refuses to compute a functional index strictly from values that
-    /// production took otherwise (error 3751): where nothing but indexes change, it may do so leniently.
+    /// Executes a statement that changes a schema. Production may have computed a generated column, a functional index or a
+    /// check leniently from a value that strict mode refuses: where the change leaves every stored value as it is
+    /// (`keeps_values`), or is one of indexes alone, it is computed leniently here too.
     ///
     /// # Errors
     /// As for [`LocalSession::execute`].
-    pub fn change_schema(&mut self, sql: &str) -> Result<u64> {
+    pub fn change_schema(&mut self, sql: &str, keeps_values: bool) -> Result<u64> {
         match self.execute(sql) {
             Err(error)
-                if server_code(&error) == Some(3751) && session::touches_only_indexes(sql) =>
+                if cannot_compute(&error)
+                    && (keeps_values || session::touches_only_indexes(sql)) =>
             {
-                self.lenient_mode(true)?;
-                let changed = self.execute(sql);
-                self.lenient_mode(false)?;
-                changed
+                self.leniently(sql)
             }
             answer => answer,
         }
+    }
+
+    /// Executes a statement out of strict mode.
+    ///
+    /// # Errors
+    /// As for [`LocalSession::execute`].
+    pub fn leniently(&mut self, sql: &str) -> Result<u64> {
+        self.lenient_mode(true)?;
+        let done = self.execute(sql);
+        let strict = self.lenient_mode(false);
+        // What failed first is the error to tell.
+        let done = done?;
+        strict.map(|()| done)
     }
 
     /// Begins a transaction.

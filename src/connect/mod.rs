@@ -11,7 +11,7 @@ mod remote;
 mod watch;
 mod wire;
 
-pub use error::{ServerError, server_code};
+pub use error::{ServerError, cannot_compute, server_code};
 pub use local::{LocalSession, ObjectEnvironment, Patience};
 pub use login::refuse_same_server;
 pub use remote::{Notice, Remote, RemoteSession, TunnelFailed};

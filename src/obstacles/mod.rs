@@ -264,11 +264,9 @@ impl Surveyor<'_, '_> {
     ) -> Result<()> {
         let own = self.overlays.get(subject.name);
         let of_parent = parent.and_then(|parent| self.overlays.get(parent));
-        if own == Some(&Layout::TooMany) || of_parent == Some(&Layout::TooMany) {
-            obstacle.unknown = Some(format!(
-                "the plan changes more than {} rows, too many to tell beforehand",
-                overlay::MOST_ROWS
-            ));
+        let mut laid = [own, of_parent].into_iter().flatten();
+        if let Some(why) = laid.find_map(Layout::unknown) {
+            obstacle.unknown = Some(why.to_owned());
             return Ok(());
         }
         let asked = asked(subject, own.and_then(Layout::overlay));

@@ -4,12 +4,15 @@
 
 use super::query::Overlay;
 use super::{Subject, parent_of};
+use crate::connect::server_code;
+use crate::diff::clause::mentions;
 use crate::diff::schema::demand::Demand;
 use crate::plan::payload::{self, PayloadFolder};
 use crate::plan::row_sql::{self, Extras, Values};
 use crate::plan::{Entry, Kind, PlanRow};
 use crate::proof::Scratch;
 use crate::read::encode;
+use crate::retry::broke;
 use crate::schema::table::{Column, Index, IndexKind, Table};
 use crate::schema::{ObjectName, print};
 use crate::sql::{ident, ident_list, qualified};
@@ -72,17 +75,25 @@ pub(super) fn needed<'a, 's>(subjects: &'s [Subject<'a>]) -> Vec<&'s Subject<'a>
 /// What became of laying a table's changed rows out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Layout {
-    /// They are more than [`MOST_ROWS`].
-    TooMany,
+    /// They are not, with the reason.
+    Unknown(String),
     /// Where they are.
     Laid(Overlay),
 }
 
 impl Layout {
+    /// Returns why the rows are not laid out.
+    pub(super) fn unknown(&self) -> Option<&str> {
+        match self {
+            Self::Unknown(why) => Some(why),
+            Self::Laid(_) => None,
+        }
+    }
+
     /// Returns where the rows are.
     pub(super) fn overlay(&self) -> Option<&Overlay> {
         match self {
-            Self::TooMany => None,
+            Self::Unknown(_) => None,
             Self::Laid(overlay) => Some(overlay),
         }
     }
@@ -104,7 +115,9 @@ pub(super) fn make(
         .map(|entry| entry.count.unwrap_or(0))
         .sum();
     if total > MOST_ROWS {
-        return Ok(Layout::TooMany);
+        return Ok(Layout::Unknown(format!(
+            "the plan changes more than {MOST_ROWS} rows, too many to tell beforehand"
+        )));
     }
     let key: Vec<String> = subject
         .entries
@@ -120,7 +133,10 @@ pub(super) fn make(
     };
     let own = subject.local.unwrap_or(subject.wanted);
     let gone = keys_alone(own, &key, &overlay.gone.name);
-    let after = without_demands(subject.wanted, &key, &overlay.after.name);
+    let mut after = without_demands(subject.wanted, &key, &overlay.after.name);
+    after
+        .columns
+        .retain(|column| column.generated.is_none() || is_asked_for(&column.name, subject.wanted));
     let local = scratch.session();
     if !key.is_empty() {
         local.execute(&print::create_table_in(&database, &gone))?;
@@ -135,13 +151,24 @@ pub(super) fn make(
         extras: Extras::of(&after, &[]),
     };
     layer.extras.required.clear();
-    for kind in [Kind::UpdateRows, Kind::DeleteRows, Kind::InsertRows] {
-        for entry in subject.entries.iter().filter(|entry| entry.kind == kind) {
-            layer.lay(scratch, entry, folder)?;
+    let laid = layer.lay_all(scratch, folder);
+    match laid {
+        Ok(()) => {
+            scratch.session().commit()?;
+            Ok(Layout::Laid(overlay))
         }
+        // What is computed of a row, say, that only further entries mend. The server's message holds values, so its
+        // number speaks.
+        Err(error) => match server_code(&error).filter(|_| !broke(&error)) {
+            Some(code) => {
+                scratch.session().rollback()?;
+                Ok(Layout::Unknown(format!(
+                    "the rows cannot be laid out as the plan leaves them (error {code})"
+                )))
+            }
+            None => Err(error),
+        },
     }
-    scratch.session().commit()?;
-    Ok(Layout::Laid(overlay))
 }
 
 struct Layer<'a> {
@@ -153,6 +180,16 @@ struct Layer<'a> {
 }
 
 impl Layer<'_> {
+    fn lay_all(&self, scratch: &mut Scratch<'_>, folder: &PayloadFolder) -> Result<()> {
+        for kind in [Kind::UpdateRows, Kind::DeleteRows, Kind::InsertRows] {
+            let entries = self.subject.entries.iter();
+            for entry in entries.filter(|entry| entry.kind == kind) {
+                self.lay(scratch, entry, folder)?;
+            }
+        }
+        Ok(())
+    }
+
     fn lay(&self, scratch: &mut Scratch<'_>, entry: &Entry, folder: &PayloadFolder) -> Result<()> {
         let mut batch: Vec<PlanRow> = Vec::with_capacity(ROWS);
         for row in payload::staged_rows(entry, folder)? {
@@ -265,11 +302,14 @@ fn without_demands(wanted: &Table, key: &[String], name: &str) -> Table {
         column.auto_increment = false;
         column.check = None;
         column.on_update = None;
-        if column.generated.is_none() {
-            column.nullable = true;
-            column.default = None;
+        column.nullable = true;
+        match &mut column.generated {
+            None => column.default = None,
+            // A stale value may be none that it can be computed from.
+            Some(generated) => generated.stored = false,
         }
     }
+    let is_plain = |name: &String| wanted.column(name).is_some_and(|it| it.generated.is_none());
     if !key.is_empty() {
         table.indexes.push(index("key", IndexKind::Plain, key));
     }
@@ -277,7 +317,10 @@ fn without_demands(wanted: &Table, key: &[String], name: &str) -> Table {
         matches!(
             index.kind,
             IndexKind::Unique | IndexKind::Primary | IndexKind::Plain
-        ) && index.parts.iter().all(|part| part.expression.is_none())
+        ) && index
+            .parts
+            .iter()
+            .all(|part| part.column.as_ref().is_some_and(is_plain))
     }) {
         let mut plain = unique.clone();
         plain.kind = IndexKind::Plain;
@@ -286,6 +329,40 @@ fn without_demands(wanted: &Table, key: &[String], name: &str) -> Table {
         table.indexes.push(plain);
     }
     table
+}
+
+/// Whether a condition on rows, a unique index or another computed column may name a column.
+fn is_asked_for(name: &str, wanted: &Table) -> bool {
+    let computed = wanted
+        .columns
+        .iter()
+        .filter_map(|column| column.generated.as_ref());
+    let in_columns = wanted
+        .columns
+        .iter()
+        .filter_map(|column| column.check.as_deref());
+    let mut conditions = wanted
+        .checks
+        .iter()
+        .map(|check| check.expression.as_str())
+        .chain(in_columns)
+        .chain(computed.map(|generated| generated.expression.as_str()));
+    let in_index = |index: &Index| {
+        index.parts.iter().any(|part| {
+            let column = part.column.as_ref();
+            let expression = part.expression.as_deref();
+            column.is_some_and(|column| column.eq_ignore_ascii_case(name))
+                || expression.is_some_and(|text| mentions(text, name))
+        })
+    };
+    let mut unique = wanted
+        .indexes
+        .iter()
+        .filter(|index| matches!(index.kind, IndexKind::Unique | IndexKind::Primary));
+    let mut keys = wanted.foreign_keys.iter().flat_map(|key| &key.columns);
+    conditions.any(|condition| mentions(condition, name))
+        || unique.any(in_index)
+        || keys.any(|column| column.eq_ignore_ascii_case(name))
 }
 
 fn plain_options(table: &Table) -> std::collections::BTreeMap<String, String> {

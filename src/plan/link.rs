@@ -23,8 +23,9 @@ pub struct Reference {
 /// Adds the dependencies that involve rows. The entries' ids are left alone, their order too.
 ///
 /// - Rows wait for the creation or the expand phase of their table.
-/// - A constrain phase waits for the rows that mend what it would trip over: its own table's, and the rows inserted into
-///   the tables that its foreign keys point to.
+/// - A constrain phase waits for the rows that mend what it would trip over: its own table's, and those inserted into or
+///   updated in the tables that its foreign keys point to.
+/// - An update or delete waits until foreign keys to its table that go before the rows are down.
 /// - An insert, or an update that changes a foreign key's columns, waits for inserts into the table referred to.
 /// - A delete waits for deletes, and updates of the foreign key, in the tables that refer to it by a key that stands
 ///   while the rows are written. By one that is down or yet to come it need not, and rows that are replaced as a whole
@@ -125,9 +126,16 @@ impl<'a> Index<'a> {
                     .filter(|reference| reference.child == table)
                 {
                     needed.extend(self.id(&reference.parent, Role::Insert));
+                    needed.extend(self.id(&reference.parent, Role::Update));
                 }
             }
             _ => {}
+        }
+        if matches!(entry.kind, Kind::UpdateRows | Kind::DeleteRows) {
+            let down = self.references.iter().filter(|reference| {
+                reference.parent == table && reference.child != table && !self.stands(reference)
+            });
+            needed.extend(down.filter_map(|reference| self.id(&reference.child, Role::Expand)));
         }
         match entry.kind {
             Kind::InsertRows => {

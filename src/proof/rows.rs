@@ -6,7 +6,7 @@
 use super::{Failure, Scratch, hide_references};
 use crate::connect::ServerError;
 use crate::diff::clause::{self, Change, Clause};
-use crate::diff::schema::{PhaseDiff, TableDiff, fits};
+use crate::diff::schema::{PhaseDiff, TableDiff, fits, keeps_values};
 use crate::refusal;
 use crate::retry::broke;
 use crate::schema::ObjectName;
@@ -67,9 +67,10 @@ impl Scratch<'_> {
             Err(error) => return Err(error),
         }
         for phase in phases {
+            let keeps_values = keeps_values(&phase.before, &phase.after);
             for statement in phase.hiding(hide_references, self.vendor) {
                 let sql = clause::render(&self.name, &local.name, &statement);
-                if let Err(error) = self.session.change_schema(&sql) {
+                if let Err(error) = self.session.change_schema(&sql, keeps_values) {
                     let server = refusal::find::<ServerError>(&error);
                     let Some(server) = server.filter(|_| !broke(&error)) else {
                         return Err(error);

@@ -65,15 +65,21 @@ cases! {
     schema_column_renamed
     schema_columns
     schema_computed_kept
+    schema_computed_late
+    schema_computed_leniently
     schema_converted
     schema_database_charset
+    schema_decimal_to_unsigned
     schema_defaults
     schema_engine
     schema_foreign_keys
+    schema_functional_leniently
     schema_generated
     schema_indexes
     schema_key_joins_narrowed
     schema_key_narrowed
+    schema_key_renamed
+    schema_keys_go_and_come
     schema_keys_replaced
     schema_names_move
     schema_new_unique
@@ -82,6 +88,7 @@ cases! {
     schema_objects
     schema_only
     schema_options
+    schema_partitioned_parent
     schema_partitions
     schema_primary_key
     schema_refused_key

@@ -179,3 +179,11 @@ CREATE TABLE t (id int PRIMARY KEY, a text, b text, c varchar(100), n int, FULLT
 CREATE TABLE t (id int PRIMARY KEY, a int, s int AS (a + 1) STORED, w int AS (a + 2) STORED, KEY s (s))
 =>
 CREATE TABLE t (id int PRIMARY KEY, a int, s varchar(3), w bigint NOT NULL, KEY s (s))
+-- checks in another order
+CREATE TABLE t (id int PRIMARY KEY, a int, b int, CONSTRAINT c1 CHECK (a > 0), CONSTRAINT c2 CHECK (b > 0), CONSTRAINT c3 CHECK (b > -1))
+=>
+CREATE TABLE t (id int PRIMARY KEY, a int, b int, CONSTRAINT c3 CHECK (b > -1), CONSTRAINT c2 CHECK (b > 0), CONSTRAINT c0 CHECK (a < 50), CONSTRAINT c1 CHECK (a > 0))
+-- decimals beyond the signed range
+CREATE TABLE t (id int PRIMARY KEY, d decimal(30,0) NOT NULL, KEY d (d))
+=>
+CREATE TABLE t (id int PRIMARY KEY, d bigint unsigned NOT NULL, KEY d (d))

@@ -7,7 +7,7 @@ use super::{Progress, Run, concerns_a_row, in_words};
 use crate::apply::foreign::{self, Key};
 use crate::apply::table::{Found, Target};
 use crate::apply::undo::{self, Journal, Record};
-use crate::connect::{FailedStatement, Reader as _, server_code};
+use crate::connect::{FailedStatement, Reader as _, cannot_compute, server_code};
 use crate::plan::row_sql::{self, Values};
 use crate::plan::{Entry, Kind, PlanRow};
 use crate::value::Value;
@@ -34,10 +34,18 @@ pub(super) fn write(
     if lenient {
         run.local.lenient_mode(true)?;
     }
+    let computes = !lenient && target.computes();
     let mut written: Vec<&PlanRow> = Vec::new();
     let executed = match entry.kind {
-        Kind::InsertRows => insert(run, target, todo, progress, &mut written),
-        Kind::UpdateRows => update(run, target, todo, progress, collided, &mut written),
+        Kind::InsertRows => insert(run, (target, computes), todo, progress, &mut written),
+        Kind::UpdateRows => update(
+            run,
+            (target, computes),
+            todo,
+            progress,
+            collided,
+            &mut written,
+        ),
         _ => delete(run, target, todo, progress),
     };
     if lenient {
@@ -78,9 +86,19 @@ pub(super) fn record(
     journal.append(&record)
 }
 
+/// Executes a statement of rows. Production may have computed something of them leniently that strict mode refuses: then
+/// it is computed leniently here too. The rows' own values are read back before the commit.
+fn execute(run: &mut Run<'_>, computes: bool, sql: &str) -> Result<u64> {
+    match run.local.execute(sql) {
+        Err(error) if computes && cannot_compute(&error) => run.local.leniently(sql),
+        answer => answer,
+    }
+}
+
+/// Inserts rows; `computes` tells whether the table computes something of them, and strictly.
 fn insert<'r>(
     run: &mut Run<'_>,
-    target: &Target<'_>,
+    (target, computes): (&Target<'_>, bool),
     todo: &[(&'r PlanRow, Option<Found>)],
     progress: &mut Progress,
     written: &mut Vec<&'r PlanRow>,
@@ -90,7 +108,7 @@ fn insert<'r>(
     let values: Vec<&Values> = rows.iter().map(|row| &row.values).collect();
     let sql = row_sql::insert(&target.name, &target.extras, &values, &literal)?;
     if run.fits(&sql) {
-        match run.local.execute(&sql) {
+        match execute(run, computes, &sql) {
             Ok(affected) if affected == rows.len() as u64 => {
                 written.extend(rows);
                 return Ok(());
@@ -106,7 +124,7 @@ fn insert<'r>(
             progress.leave(row, &run.too_large(&sql));
             continue;
         }
-        match run.local.execute(&sql) {
+        match execute(run, computes, &sql) {
             Ok(_) => written.push(row),
             Err(error) if concerns_a_row(&error) => {
                 progress.leave(row, &in_words(&error));
@@ -117,9 +135,10 @@ fn insert<'r>(
     Ok(())
 }
 
+/// Updates rows; `computes` as for [`insert`].
 fn update<'r>(
     run: &mut Run<'_>,
-    target: &Target<'_>,
+    (target, computes): (&Target<'_>, bool),
     todo: &[(&'r PlanRow, Option<Found>)],
     progress: &mut Progress,
     collided: &mut Vec<PlanRow>,
@@ -162,7 +181,17 @@ fn update<'r>(
         let done = failed.as_ref().map_or(together, |(place, _)| *place);
         written.extend(rest[..done].iter().map(|(row, _)| *row));
         rest = &rest[done..];
-        let (Some((_, error)), Some((row, _))) = (failed, rest.first()) else {
+        let (Some((_, error)), Some((row, sql))) = (failed, rest.first()) else {
+            continue;
+        };
+        let answer = if computes && cannot_compute(&error) {
+            run.local.leniently(sql)
+        } else {
+            Err(error)
+        };
+        rest = &rest[1..];
+        let Err(error) = answer else {
+            written.push(row);
             continue;
         };
         if matches!(server_code(&error), Some(1062 | 1169)) {
@@ -173,7 +202,6 @@ fn update<'r>(
         } else {
             return Err(error);
         }
-        rest = &rest[1..];
     }
     Ok(())
 }

@@ -339,6 +339,8 @@ impl Work<'_> {
         let mut proven = BTreeMap::new();
         let mut unproven: Option<BTreeSet<ObjectName>> = None;
         loop {
+            changes.note_exact(&|name| looked.brings_every_value(name));
+            changes.note_parents(&|name| obstacles::loses_and_gains(compared, name));
             changes.diff(&|name| rows::count(compared, name) > 0);
             let known = obstacles::unconverted(&changes, &looked);
             let mut replaced = replace(&mut changes, known);

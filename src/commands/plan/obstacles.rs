@@ -182,6 +182,23 @@ pub(super) fn unconverted(
     columns
 }
 
+/// Returns whether the entries of a table update or delete rows, and whether they insert or update any.
+pub(super) fn loses_and_gains(
+    compared: &BTreeMap<ObjectName, Compared>,
+    name: &ObjectName,
+) -> (bool, bool) {
+    let has = |kinds: [Kind; 2]| {
+        compared.get(name).is_some_and(|table| {
+            let mut entries = table.entries.iter();
+            entries.any(|entry| kinds.contains(&entry.kind))
+        })
+    };
+    (
+        has([Kind::UpdateRows, Kind::DeleteRows]),
+        has([Kind::InsertRows, Kind::UpdateRows]),
+    )
+}
+
 impl Looked {
     /// Whether the row entries of a table, once executed, leave no value of local's in it.
     pub(super) fn brings_every_value(&self, name: &ObjectName) -> bool {

@@ -5,7 +5,7 @@
 //! the server compares definitions). Must never leave an index out.
 
 use super::{Change, Clause, Statement};
-use crate::schema::table::{Index, IndexKind, Table};
+use crate::schema::table::{ForeignKey, Index, IndexKind, Table};
 use crate::schema::{Vendor, print};
 use crate::sql::ident;
 
@@ -110,7 +110,7 @@ fn other_system(index: &Index, before: &Table, after: &Table) -> bool {
 /// Whether an index may have been made by the server for a foreign key, and would go or move with this change: a server
 /// replaces such an index in silence when another one serves the key, or when the key is added again. `SHOW CREATE` does
 /// not tell which indexes those are (nor does the key still stand when it was taken down before), so an index that could
-/// be one is written out.
+/// be one is written out: at the latest with the change that takes the key down whose name it bears.
 fn may_vanish(index: &Index, before: &Table, after: &Table) -> bool {
     let parts: Option<Vec<&str>> = index
         .parts
@@ -121,20 +121,23 @@ fn may_vanish(index: &Index, before: &Table, after: &Table) -> bool {
     else {
         return false;
     };
+    let covers = |key: &ForeignKey| {
+        let columns = key.columns.iter().map(String::as_str);
+        columns.eq(parts.iter().copied())
+    };
+    let named_after = |key: &ForeignKey| index.name.eq_ignore_ascii_case(&key.name);
     let key_comes = after.foreign_keys.iter().any(|key| {
         // The server names such an index after the key, or after its first column.
-        let could_be_its_own = index.name.eq_ignore_ascii_case(&key.name)
+        let could_be_its_own = named_after(key)
             || parts
                 .first()
                 .is_some_and(|first| index.name.starts_with(first));
-        could_be_its_own
-            && !before.foreign_keys.contains(key)
-            && key
-                .columns
-                .iter()
-                .map(String::as_str)
-                .eq(parts.iter().copied())
+        could_be_its_own && covers(key) && !before.foreign_keys.contains(key)
     });
+    let key_goes = before
+        .foreign_keys
+        .iter()
+        .any(|key| named_after(key) && covers(key) && !after.foreign_keys.contains(key));
     let other_comes = after.indexes.iter().any(|other| {
         other.name != index.name
             && !before.indexes.contains(other)
@@ -145,7 +148,7 @@ fn may_vanish(index: &Index, before: &Table, after: &Table) -> bool {
                 .zip(&parts)
                 .all(|(part, column)| part.column.as_deref() == Some(column))
     });
-    key_comes || other_comes
+    key_comes || key_goes || other_comes
 }
 
 /// Leaves only those indexes that can stay where they are: in each group a beginning of the wanted sequence, in the

@@ -243,19 +243,11 @@ fn check_clauses(
     vendor: Vendor,
     recreated: &[String],
 ) -> (Statement, Statement) {
-    let untouched = |check: &Check| {
-        !recreated
-            .iter()
-            .any(|column| mentions(&check.expression, column))
-    };
+    let kept = kept_checks(before, after, vendor, recreated);
     let mut dropped = Vec::new();
     let mut added = Vec::new();
     for check in &before.checks {
-        if after
-            .checks
-            .iter()
-            .any(|other| same_condition(check, other) && untouched(check))
-        {
+        if kept.iter().any(|(own, _)| *own == check) {
             continue;
         }
         let word = match vendor {
@@ -268,12 +260,8 @@ fn check_clauses(
         ));
     }
     for check in &after.checks {
-        match before
-            .checks
-            .iter()
-            .find(|other| same_condition(check, other) && untouched(check))
-        {
-            Some(other) if other.enforced == check.enforced => {}
+        match kept.iter().find(|(_, other)| *other == check) {
+            Some((own, _)) if own.enforced == check.enforced => {}
             Some(_) => added.push(Clause::new(
                 format!(
                     "ALTER CHECK {} {}ENFORCED",
@@ -289,6 +277,39 @@ fn check_clauses(
         }
     }
     (dropped, added)
+}
+
+/// The checks that stay, as each table has them. MariaDB keeps checks in the order of their creation, so there only those
+/// stay that are a beginning of the wanted sequence, in the present order.
+fn kept_checks<'a>(
+    before: &'a Table,
+    after: &'a Table,
+    vendor: Vendor,
+    recreated: &[String],
+) -> Vec<(&'a Check, &'a Check)> {
+    let untouched = |check: &Check| {
+        !recreated
+            .iter()
+            .any(|column| mentions(&check.expression, column))
+    };
+    let mut kept = Vec::new();
+    let mut last = 0;
+    for check in &after.checks {
+        let place = before
+            .checks
+            .iter()
+            .position(|own| same_condition(own, check) && untouched(check));
+        match (place, vendor) {
+            (Some(place), Vendor::MariaDb) if place >= last => {
+                last = place;
+                kept.push((&before.checks[place], check));
+            }
+            (_, Vendor::MariaDb) => break,
+            (Some(place), Vendor::MySql) => kept.push((&before.checks[place], check)),
+            (None, Vendor::MySql) => {}
+        }
+    }
+    kept
 }
 
 fn same_condition(a: &Check, b: &Check) -> bool {

@@ -12,7 +12,7 @@ pub(crate) mod types;
 #[cfg(test)]
 mod tests;
 
-pub use rows::takes_rows_of;
+pub use rows::{keeps_values, takes_rows_of};
 pub use types::fits;
 
 use super::clause::{self, Statement};
@@ -68,6 +68,8 @@ pub struct Surroundings {
     pub ready: BTreeMap<String, Phase>,
     /// What cannot wait.
     pub haste: Haste,
+    /// Whether the rows, once changed, are production's and no other: what they are computed to can be had then.
+    pub exact: bool,
     /// Columns, by lower-case name, whose local values do not convert to remote's type: they are dropped, and added
     /// with remote's type, before the rows bring the values.
     pub replaced: BTreeSet<String>,

@@ -1,9 +1,10 @@
-//! Whether a table takes another's rows as it is.
+//! Whether a table takes another's rows as it is, and whether a change leaves those that are there as they are.
 //!
-//! Must never say so in doubt: an entry of rows that local's table refuses fails when it is applied.
+//! Must never say so in doubt: an entry of rows that local's table refuses fails when it is applied, and a value that a
+//! change of the table alters is lost.
 
 use super::same_foreign_key;
-use super::types::fits;
+use super::types::{fits, set_reordered};
 use crate::schema::table::{IndexKind, Table};
 
 /// Returns whether local's table, as it is, takes any rows that remote's table may hold.
@@ -70,6 +71,20 @@ pub fn takes_rows_of(local: &Table, remote: &Table) -> Result<(), String> {
     Ok(())
 }
 
+/// Returns whether the change from one table to another alters no stored value, whatever the rows hold and however
+/// leniently the server takes them through it.
+pub fn keeps_values(before: &Table, after: &Table) -> bool {
+    after.columns.iter().all(|column| {
+        before.column(&column.name).is_none_or(|own| {
+            let computed = column.generated.is_some();
+            computed
+                || (fits(own, column)
+                    && !set_reordered(own, column)
+                    && (column.nullable || !own.nullable))
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,5 +122,30 @@ mod tests {
         ] {
             assert!(takes(local, remote).is_err(), "{local} {remote}");
         }
+    }
+
+    #[test]
+    fn what_is_computed_alone_leaves_stored_values_as_they_are() {
+        let kept = |before: &str, after: &str| {
+            let [before, after] = [before, after].map(|body| {
+                parse::table(&format!(
+                    "CREATE TABLE `t` ({body}) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"
+                ))
+                .unwrap()
+            });
+            keeps_values(&before, &after)
+        };
+        let g = "`g` int GENERATED ALWAYS AS (`a`) STORED";
+        assert!(kept("`a` varchar(5)", &format!("`a` varchar(9), {g}")));
+        assert!(kept("`a` int, `g` int", &format!("`a` int, {g}")));
+        assert!(kept(
+            "`a` int",
+            "`a` int, KEY `f` ((`a` + 1)), CONSTRAINT `c` CHECK (`a` > 1)"
+        ));
+        assert!(!kept("`a` varchar(9)", &format!("`a` varchar(5), {g}")));
+        assert!(!kept(
+            "`a` int DEFAULT NULL",
+            &format!("`a` int NOT NULL, {g}")
+        ));
     }
 }

@@ -47,6 +47,14 @@ pub fn fits(from: &Column, to: &Column) -> bool {
             let (low, high) = integer_range(&from.data_type);
             limit.characters >= digits(low).max(digits(high)) && !from.data_type.zerofill
         }),
+        (T::Decimal, T::Text | T::LongText) => {
+            match (decimal_range(&from.data_type), capacity(to)) {
+                (Some((whole, 0)), Some(limit)) => {
+                    limit.characters > whole && !from.data_type.zerofill
+                }
+                _ => false,
+            }
+        }
         (T::Text | T::LongText, T::Text | T::LongText) => text_fits(from, to),
         (T::Text | T::LongText, T::Blob) => match (capacity(from), capacity(to)) {
             (Some(from), Some(to)) => from.bytes <= to.bytes,
@@ -112,6 +120,15 @@ pub(crate) fn set_reordered(from: &Column, to: &Column) -> bool {
     !places.is_sorted()
 }
 
+/// Returns whether a conversion must go by way of text: MySQL takes no whole decimal beyond the signed range to an unsigned
+/// BIGINT (error 1292), but does so from its text.
+pub(crate) fn goes_by_text(local: &Column, remote: &Column, vendor: Vendor) -> bool {
+    vendor == Vendor::MySql
+        && remote.data_type.class() == Some(T::Integer)
+        && integer_range(&remote.data_type).1 >= 1 << 63
+        && decimal_range(&local.data_type).is_some_and(|(whole, scale)| scale == 0 && whole >= 19)
+}
+
 /// Returns a type that holds the values of both columns, where one is at hand.
 pub(crate) fn union(local: &Column, remote: &Column, vendor: Vendor) -> Option<Column> {
     let (local_class, remote_class) = (local.data_type.class()?, remote.data_type.class()?);
@@ -134,6 +151,12 @@ pub(crate) fn union(local: &Column, remote: &Column, vendor: Vendor) -> Option<C
                 None if vendor == Vendor::MySql => plain("varchar", Some("20".to_owned())),
                 None => plain("decimal", Some("20,0".to_owned())),
             };
+        }
+        (T::Decimal, T::Integer) if goes_by_text(local, remote, vendor) => {
+            let longest = printed_length(&local.data_type).max(20);
+            union.data_type = plain("varchar", Some(longest.to_string()));
+            in_ascii(&mut union);
+            return Some(union);
         }
         (T::Decimal, T::Decimal) => {
             let (whole, scale) = decimal_range(&local.data_type)?;
@@ -198,12 +221,16 @@ pub(crate) fn union(local: &Column, remote: &Column, vendor: Vendor) -> Option<C
         _ => return None,
     }
     if union.data_type.has_charset() && union.charset.is_none() {
-        union.charset = Some("ascii".to_owned());
-        union.collation = Some("ascii_general_ci".to_owned());
-        union.explicit_charset = true;
-        union.explicit_collation = true;
+        in_ascii(&mut union);
     }
     (fits(local, &union) && fits(remote, &union)).then_some(union)
+}
+
+fn in_ascii(column: &mut Column) {
+    column.charset = Some("ascii".to_owned());
+    column.collation = Some("ascii_general_ci".to_owned());
+    column.explicit_charset = true;
+    column.explicit_collation = true;
 }
 
 fn wider_charset(union: &mut Column, remote: &Column) -> Option<()> {

@@ -76,6 +76,7 @@ pub(super) fn surroundings(changes: &SchemaChanges) -> BTreeMap<ObjectName, Surr
                 .flat_map(|local| &local.foreign_keys)
                 .filter(|key| {
                     last_change(&unsettled, name, key).is_some()
+                        || holds_up_rows(changes, name, change, key)
                         || names.moves(Kind::ForeignKey, name, &key.name)
                 })
                 .map(|key| key.name.to_lowercase())
@@ -98,6 +99,7 @@ pub(super) fn surroundings(changes: &SchemaChanges) -> BTreeMap<ObjectName, Surr
                 .collect();
             let surroundings = Surroundings {
                 rows_change: change.rows_change,
+                exact: change.exact,
                 moved_keys,
                 moved_checks,
                 ready,
@@ -123,8 +125,41 @@ fn last_change(
         .copied()
 }
 
-/// The phase after which the table that a key refers to is as the key needs it; `None` where it is so already.
+/// Whether a foreign key that goes would hold up rows of the table that it refers to.
+fn holds_up_rows(
+    changes: &SchemaChanges,
+    child: &ObjectName,
+    change: &TableChange,
+    key: &ForeignKey,
+) -> bool {
+    let stays = |remote: &Table| remote.foreign_keys.contains(key);
+    let parent = parent_of(child, key);
+    // Where the child's own rows change as well, it goes before them anyway.
+    let goes_early = change.rows_change && change.remote.is_some();
+    parent != *child
+        && changes.losing.contains(&parent)
+        && !goes_early
+        && !change.remote.as_ref().is_some_and(stays)
+}
+
+/// The phase after which the table that a key refers to is as the key needs it; `None` where it is so already. A new key
+/// may need rows that the plan brings.
 fn ready_after(
+    changes: &SchemaChanges,
+    unsettled: &BTreeMap<ObjectName, BTreeMap<String, Phase>>,
+    child: &ObjectName,
+    key: &ForeignKey,
+) -> Option<Phase> {
+    let parent = parent_of(child, key);
+    let is_there = |own: &Table| own.foreign_keys.contains(key);
+    let local = changes.tables.get(child).and_then(|own| own.local.as_ref());
+    let waits = changes.gaining.contains(&parent) && !local.is_some_and(is_there);
+    let phase = settled_after(changes, unsettled, child, key);
+    phase.max(waits.then_some(Phase::Expand))
+}
+
+/// The phase after which the definition of the table that a key refers to is as the key needs it.
+fn settled_after(
     changes: &SchemaChanges,
     unsettled: &BTreeMap<ObjectName, BTreeMap<String, Phase>>,
     child: &ObjectName,

@@ -34,6 +34,14 @@ pub(super) fn entries(changes: SchemaChanges) -> Made {
                 let detach = change.diff.as_ref();
                 let mut phases =
                     detach.map_or_else(Vec::new, |diff| alter(name, diff, &[], &mut entries));
+                for entry in entries[first..]
+                    .iter_mut()
+                    .filter(|entry| entry.risk == Risk::Destructive)
+                {
+                    let reason = "before the table itself goes: other tables, their rows or the names that they take \
+                                  could not change else";
+                    entry.reasons.push(reason.to_owned());
+                }
                 let last = detach.and_then(|diff| diff.phases.last());
                 let mut entry = drop_table(
                     name,

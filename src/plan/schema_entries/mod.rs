@@ -57,6 +57,8 @@ struct TableChange {
     remote: Option<Table>,
     estimated_rows: u64,
     rows_change: bool,
+    /// Whether its rows, once changed, are production's and no other.
+    exact: bool,
     /// Columns that are dropped and added with remote's type.
     replaced: BTreeSet<String>,
     diff: Option<TableDiff>,
@@ -73,6 +75,10 @@ pub struct SchemaChanges {
     tables: BTreeMap<ObjectName, TableChange>,
     /// Tables that both sides have alike, for what foreign keys rest on.
     equal: BTreeMap<ObjectName, Table>,
+    /// Tables of which the plan updates or deletes rows.
+    losing: BTreeSet<ObjectName>,
+    /// Tables of which it inserts or updates rows.
+    gaining: BTreeSet<ObjectName>,
     unsupported: Vec<Unsupported>,
     /// Parts of tables that stay as local has them, with the reason; the rest of such a table changes.
     held: Vec<Unsupported>,
@@ -111,6 +117,39 @@ impl SchemaChanges {
             {
                 self.equal.insert(name.clone(), local.clone());
                 self.tables.remove(&name);
+            }
+        }
+    }
+
+    /// Notes of which tables the rows, once changed, are production's and no other.
+    pub fn note_exact(&mut self, exact: &dyn Fn(&ObjectName) -> bool) {
+        for (name, change) in &mut self.tables {
+            change.exact = exact(name);
+        }
+    }
+
+    /// Notes of the tables that foreign keys refer to whether the plan updates or deletes rows, and whether it inserts or
+    /// updates any.
+    pub fn note_parents(&mut self, rows: &dyn Fn(&ObjectName) -> (bool, bool)) {
+        let parents: BTreeSet<ObjectName> = self
+            .tables
+            .iter()
+            .flat_map(|(name, change)| {
+                let sides = change.local.iter().chain(&change.remote);
+                sides
+                    .flat_map(|table| &table.foreign_keys)
+                    .map(move |key| depend::parent_of(name, key))
+            })
+            .collect();
+        self.losing.clear();
+        self.gaining.clear();
+        for parent in parents {
+            let (losing, gaining) = rows(&parent);
+            if losing {
+                self.losing.insert(parent.clone());
+            }
+            if gaining {
+                self.gaining.insert(parent);
             }
         }
     }

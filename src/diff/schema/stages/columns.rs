@@ -2,7 +2,7 @@
 //!
 //! Must never give a column a form that loses one of local's values before the contract phase, unless the rows need it.
 
-use super::super::types::{fits, set_reordered, union};
+use super::super::types::{fits, goes_by_text, set_reordered, union};
 use super::{Builder, Haste};
 use crate::schema::Vendor;
 use crate::schema::charset::{fineness, unprinted_collation};
@@ -50,7 +50,10 @@ fn course(
     if fits(local, remote) {
         return Course::Early;
     }
-    if !rows_change || (fits(remote, local) && !set_reordered(local, remote)) {
+    let stays = fits(remote, local)
+        && !set_reordered(local, remote)
+        && !goes_by_text(local, remote, vendor);
+    if !rows_change || stays {
         return Course::Late(Box::new(as_is(local, remote, rows_change)));
     }
     let indexed = |table: &Table| {
@@ -108,6 +111,9 @@ fn optional(column: &mut Column) {
 impl Builder<'_> {
     pub(super) fn expand_columns(&self, expanded: &mut Table) {
         for column in &self.remote.columns {
+            if self.is_out_of_turn(column) {
+                continue;
+            }
             let form = match (
                 self.local.column(&column.name),
                 self.courses.get(&column.name.to_lowercase()),
@@ -120,7 +126,10 @@ impl Builder<'_> {
         }
         // What only local has stays behind the column it stood behind.
         for (position, column) in self.local.columns.iter().enumerate() {
-            if self.remote.column(&column.name).is_some() || self.haste != Haste::None {
+            if self.remote.column(&column.name).is_some()
+                || self.haste != Haste::None
+                || self.is_out_of_turn(column)
+            {
                 continue;
             }
             let mut kept = column.clone();
@@ -218,12 +227,8 @@ impl Builder<'_> {
         let mut form = remote.clone();
         let no_value_of_its_own =
             remote.data_type.class() == Some(TypeClass::Geometry) || remote.check.is_some();
-        if self.rows_change
-            && no_value_of_its_own
-            && !remote.nullable
-            && remote.default.is_none()
-            && remote.generated.is_none()
-        {
+        let may_lack_one = no_value_of_its_own || remote.generated.is_some();
+        if self.rows_change && may_lack_one && !remote.nullable && remote.default.is_none() {
             form.nullable = true;
             form.check = None;
         }

@@ -67,8 +67,7 @@ impl Builder<'_> {
         if self.local.indexes.contains(index) && !self.touches_recreated(index) {
             return !self.rows_change || !self.local_nulls_or_coarser(index);
         }
-        let late = self.waits_for_late_columns(index);
-        if late {
+        if self.waits_for_late_columns(index) || self.index_comes_late(index) {
             return false;
         }
         if !self.rows_change {
@@ -185,6 +184,7 @@ impl Builder<'_> {
     fn stays_for_now(&self, index: &Index, chosen: &[Index], expanded: &Table) -> bool {
         if chosen.iter().any(|other| same_name(other, index))
             || !self.fits_columns(index, expanded)
+            || (self.index_goes_early(index) && !self.remote.indexes.contains(index))
             || (self.remote.indexes.contains(index) && !is_unique(index))
         {
             return false;

@@ -4,6 +4,7 @@
 //! hold both, no constraint that either could violate. Must never drop what could wait.
 
 mod columns;
+mod computed;
 mod indexes;
 mod partitions;
 
@@ -13,6 +14,7 @@ use crate::diff::clause::{mentions, recreated};
 use crate::schema::Vendor;
 use crate::schema::table::{Check, ForeignKey, Index, IndexKind, Table};
 use columns::{Course, courses};
+use computed::Turns;
 use indexes::{drop_unsupported_keys, keep_supporting_indexes, settle_primary_key_columns};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,6 +48,7 @@ pub(crate) fn stages(
         ready: &surroundings.ready,
         haste: surroundings.haste,
         courses: courses(local, remote, surroundings.rows_change, vendor),
+        computed: computed::turns(local, remote, surroundings),
     }
     .build()
 }
@@ -138,7 +141,9 @@ pub(crate) fn unsettled(
             );
         }
     }
-    if engine_changes(local, remote) {
+    // No server partitions a table that foreign keys refer to.
+    let partitioned = local.partitioning.is_none() && remote.partitioning.is_some();
+    if engine_changes(local, remote) || partitioned {
         for column in &local.columns {
             mark(&column.name, Phase::Expand);
         }
@@ -185,6 +190,7 @@ struct Builder<'a> {
     ready: &'a BTreeMap<String, Phase>,
     haste: Haste,
     courses: BTreeMap<String, Course>,
+    computed: Turns,
 }
 
 impl Builder<'_> {
@@ -353,31 +359,21 @@ impl Builder<'_> {
             })
     }
 
+    /// Checks that both have, and where no rows come in between those of local's that are in no one's way; in local's
+    /// order, which is dear to change.
     fn checks_of_expanded(&self) -> Vec<Check> {
-        let mut checks: Vec<Check> = self
-            .remote
-            .checks
-            .iter()
-            .filter(|check| self.local.checks.contains(check))
-            .cloned()
-            .collect();
-        if !self.rows_change && self.haste == Haste::None {
-            checks.extend(
-                self.local
-                    .checks
-                    .iter()
-                    .filter(|check| {
-                        !self.moved_checks.contains(&check.name.to_lowercase())
-                            && !self
-                                .remote
-                                .checks
-                                .iter()
-                                .any(|other| other.name.eq_ignore_ascii_case(&check.name))
-                    })
-                    .cloned(),
-            );
-        }
-        checks
+        let keeps_more = !self.rows_change && self.haste == Haste::None;
+        let remote = &self.remote.checks;
+        let stays = |check: &&Check| {
+            let name_is_free = || {
+                !self.moved_checks.contains(&check.name.to_lowercase())
+                    && !remote
+                        .iter()
+                        .any(|other| other.name.eq_ignore_ascii_case(&check.name))
+            };
+            remote.contains(check) || (keeps_more && name_is_free())
+        };
+        self.local.checks.iter().filter(stays).cloned().collect()
     }
 
     fn constrain(&self, expanded: &Table) -> Table {
@@ -389,6 +385,7 @@ impl Builder<'_> {
                 *column = remote.clone();
             }
         }
+        self.add_computed(&mut constrained);
         self.constrain_indexes(&mut constrained);
         settle_primary_key_columns(&mut constrained);
         let late = |expression: &str| {
