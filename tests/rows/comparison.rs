@@ -199,12 +199,16 @@ fn check(server: &mut Server, seed: u64, case: &random::Case) {
     );
 }
 
+/// Seeds that once found something: a BIT(64) above 2^63 that MariaDB groups.
+const FOUND: [u64; 1] = [9499];
+
 #[test]
 fn differences_equal_those_of_brute_force() {
     // More of them: DRIFTWARDEN_CASES=1000.
     let cases = std::env::var("DRIFTWARDEN_CASES").unwrap_or_else(|_| "48".into());
     let (from, to) = cases.split_once('-').unwrap_or(("0", &cases));
     let seeds = from.parse::<u64>().unwrap()..to.parse::<u64>().unwrap();
+    let seeds = FOUND.into_iter().chain(seeds);
     std::thread::scope(|scope| {
         for vendor in VENDORS {
             let seeds = seeds.clone();

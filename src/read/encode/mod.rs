@@ -246,7 +246,8 @@ pub fn select_expr(column: &Column) -> Expr {
 fn select_source(source: Expr, column: &Column) -> Expr {
     match column.data_type.class() {
         Some(TypeClass::Float) => source.as_double(),
-        Some(TypeClass::Bit) => source.binary(Operator::Plus, Expr::integer(0)),
+        // As a decimal: MariaDB may make 2^63 - 1 of larger whole numbers where it groups (10.11: `SELECT b + 0 … GROUP BY`).
+        Some(TypeClass::Bit) => source.cast(CastType::Decimal(20, 0)),
         Some(TypeClass::Text | TypeClass::LongText | TypeClass::Enum | TypeClass::Set) => {
             match column.charset.as_deref() {
                 None | Some("utf8mb4" | "utf8mb3" | "utf8" | "ascii" | "binary") => source,
