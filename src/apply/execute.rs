@@ -10,15 +10,14 @@ use super::save::Wholes;
 use super::state::Keeper;
 use super::table::{Target, model_of, object_of};
 use super::triggers;
-use super::undo::{self, Journal, Record};
+use super::undo::{Journal, Record};
 use super::unit::{Unit, in_turn, units};
-use super::{Ending, FreshPlan, Outcome, Report, bag, counters, rows, schema};
+use super::{Ending, FreshPlan, Next, Outcome, Reason, Report, bag, counters, rows, schema};
 use crate::connect::LocalSession;
 use crate::interrupt;
 use crate::plan::{Entry, Plan};
 use crate::progress;
 use crate::refusal::{Refusal, summary};
-use crate::retry::broke;
 use crate::schema::ObjectName;
 use anyhow::{Context as _, Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
@@ -89,7 +88,7 @@ pub fn execute(
             continue;
         }
         if runner.broken {
-            let reason = "the connection to the local server broke before: apply again".to_owned();
+            let reason = Reason::passing("the connection to the local server broke before");
             runner.end(entry, Ending::Refused(reason), notice);
             continue;
         }
@@ -130,8 +129,8 @@ pub fn execute(
                     runner.outcome.interrupted = true;
                     break;
                 }
-                Err(error) if error.is::<Refusal>() => Ending::Refused(summary(&error)),
-                Err(error) => runner.failed(&error, 0),
+                Err(error) if error.is::<Refusal>() => Ending::Refused(Reason::of(&error)),
+                Err(error) => failed(&error, 0),
             };
             runner.end(entry, ending, notice);
         }
@@ -181,12 +180,12 @@ impl Runner<'_> {
             .depends_on
             .iter()
             .find_map(|id| match self.endings.get(id) {
-                Some(Ending::Failed { .. }) => {
-                    Some(Ending::Refused(format!("it depends on {id}, which failed")))
+                Some(Ending::Failed { reason, .. }) => {
+                    Some(Ending::Refused(reason.of_what_waits(id, "failed")))
                 }
-                Some(Ending::Refused(_)) => Some(Ending::Refused(format!(
-                    "it depends on {id}, which was refused"
-                ))),
+                Some(Ending::Refused(reason)) => {
+                    Some(Ending::Refused(reason.of_what_waits(id, "was refused")))
+                }
                 _ => None,
             })
     }
@@ -199,14 +198,6 @@ impl Runner<'_> {
         notice(&report);
         self.outcome.reports.push(report);
         self.endings.insert(entry.id.clone(), ending);
-    }
-
-    fn failed(&mut self, error: &anyhow::Error, rows: u64) -> Ending {
-        self.outcome.unfinished |= broke(error) || undo::cannot_be_written(error);
-        Ending::Failed {
-            rows,
-            reason: summary(error),
-        }
     }
 
     /// What comes before the first change of tables' rows: their whole images where no key leads back, and the end of
@@ -254,7 +245,7 @@ impl Runner<'_> {
             .collect::<Result<_>>()?;
         if let Err(error) = self.ready(local, journal, &tables) {
             for entry in members {
-                let ending = self.failed(&error, 0);
+                let ending = failed(&error, 0);
                 self.end(entry, ending, notice);
             }
             return Ok(());
@@ -264,7 +255,7 @@ impl Runner<'_> {
             let lost = down.up(local, journal)?;
             self.outcome.lost.extend(lost);
             for entry in members {
-                let ending = self.failed(&error, 0);
+                let ending = failed(&error, 0);
                 self.end(entry, ending, notice);
             }
             return Ok(());
@@ -324,7 +315,7 @@ impl Runner<'_> {
             Err(error) if error.is::<interrupt::Interrupted>() => self.outcome.interrupted = true,
             Err(error) => {
                 for entry in members {
-                    let ending = self.failed(&error, stand);
+                    let ending = failed(&error, stand);
                     self.end(entry, ending, notice);
                 }
             }
@@ -483,6 +474,13 @@ fn group<'p>(
     Ok((keys, units))
 }
 
+fn failed(error: &anyhow::Error, rows: u64) -> Ending {
+    Ending::Failed {
+        rows,
+        reason: Reason::of(error),
+    }
+}
+
 fn ending(progress: Progress) -> Ending {
     match progress {
         Progress {
@@ -497,11 +495,17 @@ fn ending(progress: Progress) -> Ending {
             changed,
             stale,
             examples,
+            too_large,
             ..
         } => Ending::Stale {
             rows: changed,
             stale,
             examples,
+            next: if too_large {
+                Next::ApplyAgain
+            } else {
+                Next::PlanAgain
+            },
         },
     }
 }

@@ -3,11 +3,11 @@
 //! Must never touch a remote: its fingerprints are handed in. Must never pass a statement that is not made again from
 //! the entry's texts.
 
-use super::ApprovedPlan;
 use super::schema::statements;
 use super::table::object_of;
 use super::triggers;
 use super::undo::Record;
+use super::{ApprovedPlan, Next, Reason};
 use crate::connect::{LocalSession, Reader};
 use crate::introspect;
 use crate::plan::{Entry, Kind, Plan};
@@ -27,7 +27,7 @@ pub enum Verdict {
     /// What it wants is so already (a schema entry; rows are looked at one by one).
     Done,
     /// Leave it, for this reason.
-    Refused(String),
+    Refused(Reason),
 }
 
 /// A plan whose approved entries were checked against the servers as they are now.
@@ -163,11 +163,17 @@ impl FreshPlan {
                     entry.kind.is_rows(),
                     database.and_then(|it| it.unreadable_triggers.get(&name.name)),
                 ) {
-                    return Ok(Verdict::Refused(format!(
-                        "the trigger {trigger} on {} cannot be read, so it cannot be taken down while rows are \
-                         written and would fire: drop it, or give the local account the rights to read it",
-                        entry.object
-                    )));
+                    return Ok(Verdict::Refused(Reason {
+                        what: format!(
+                            "the trigger {trigger} on {} cannot be read, so it cannot be taken down while rows are \
+                             written and would fire",
+                            entry.object
+                        ),
+                        remedy: Some(
+                            "drop it, or give the local account the rights to read it, and apply again".to_owned(),
+                        ),
+                        next: Next::ApplyAgain,
+                    }));
                 }
                 self.judge_table(entry, &name, database)?
             }
@@ -217,13 +223,13 @@ impl FreshPlan {
                     Verdict::ToDo
                 });
             }
-            return Ok(Verdict::Refused(match now {
+            return Ok(Verdict::Refused(Reason::stale(match now {
                 Some(_) => format!(
-                    "the schema of {} changed on local since the plan was made: plan again",
+                    "the schema of {} changed on local since the plan was made",
                     entry.object
                 ),
-                None => format!("local has no table {} any more: plan again", entry.object),
-            }));
+                None => format!("local has no table {} any more", entry.object),
+            })));
         };
         let place = changes.iter().position(|change| change.id == entry.id);
         Ok(match place {
@@ -247,14 +253,14 @@ impl FreshPlan {
         } else if text == entry.before.as_ref() || text.is_none() && self.was_begun(&entry.id) {
             Verdict::ToDo
         } else {
-            Verdict::Refused(format!(
-                "{} changed on local since the plan was made: plan again",
+            Verdict::Refused(Reason::stale(format!(
+                "{} changed on local since the plan was made",
                 entry.object
-            ))
+            )))
         }
     }
 
-    fn remote_changed(&self, table: &str, remote: Option<&RemoteFingerprints>) -> Option<String> {
+    fn remote_changed(&self, table: &str, remote: Option<&RemoteFingerprints>) -> Option<Reason> {
         let planned = self
             .approved
             .plan()
@@ -263,9 +269,9 @@ impl FreshPlan {
             .find(|planned| planned.table == table)?;
         let now = remote?.get(table)?;
         (*now != planned.remote_schema).then(|| {
-            format!(
-                "the schema of {table} changed on production since the plan was made: plan again"
-            )
+            Reason::stale(format!(
+                "the schema of {table} changed on production since the plan was made"
+            ))
         })
     }
 
@@ -282,17 +288,19 @@ impl FreshPlan {
         &self,
         entry: &Entry,
         verdicts: &BTreeMap<String, Verdict>,
-    ) -> Option<String> {
+    ) -> Option<Reason> {
         entry
             .depends_on
             .iter()
             .find_map(|id| match verdicts.get(id) {
                 Some(Verdict::ToDo | Verdict::Done) => None,
-                Some(Verdict::Refused(_)) => Some(format!("it depends on {id}, which was refused")),
+                Some(Verdict::Refused(first)) => Some(first.of_what_waits(id, "was refused")),
                 None if self.approved.wants(id) => None,
-                None => Some(format!(
-                    "it depends on {id}, which is not approved: approve that too"
-                )),
+                None => Some(Reason {
+                    what: format!("it depends on {id}, which is not approved"),
+                    remedy: Some("approve that too, and apply again".to_owned()),
+                    next: Next::ApplyAgain,
+                }),
             })
     }
 }
@@ -305,10 +313,10 @@ fn judge_database(entry: &Entry, database: Option<&Database>) -> Verdict {
     } else if now == entry.before {
         Verdict::ToDo
     } else {
-        Verdict::Refused(format!(
-            "the defaults of {} changed on local since the plan was made: plan again",
+        Verdict::Refused(Reason::stale(format!(
+            "the defaults of {} changed on local since the plan was made",
             entry.object
-        ))
+        )))
     }
 }
 

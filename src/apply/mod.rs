@@ -23,6 +23,83 @@ mod unit;
 pub use approved::ApprovedPlan;
 pub use freshness::FreshPlan;
 
+use crate::{connect, refusal, retry};
+
+/// What leads on from an entry that was not, or not wholly, executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// The same apply, run again, finishes: once what the reason names has passed or is mended.
+    ApplyAgain,
+    /// The plan does not fit any more, or never did.
+    PlanAgain,
+}
+
+/// Why an entry was not executed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// What was found.
+    pub what: String,
+    /// What to do about it, where more is known than what leads on.
+    pub remedy: Option<String>,
+    /// What leads on.
+    pub next: Next,
+}
+
+impl Reason {
+    /// The plan does not fit what is there.
+    pub(crate) fn stale(what: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            remedy: None,
+            next: Next::PlanAgain,
+        }
+    }
+
+    /// What may pass.
+    pub(crate) fn passing(what: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            remedy: None,
+            next: Next::ApplyAgain,
+        }
+    }
+
+    /// Of an error: what it names to do, and whether that or time alone mends it.
+    pub(crate) fn of(error: &anyhow::Error) -> Self {
+        let remedy = refusal::remedy_of(error);
+        // What is not there any more no apply finds again.
+        let gone = matches!(connect::server_code(error), Some(1049 | 1146 | 1412));
+        let mends = retry::broke(error) || remedy.is_some() && !gone;
+        Self {
+            what: refusal::summary(error),
+            remedy: remedy.map(str::to_owned),
+            next: if mends {
+                Next::ApplyAgain
+            } else {
+                Next::PlanAgain
+            },
+        }
+    }
+
+    /// Of an entry that waits for another, which did not come about for this reason.
+    fn of_what_waits(&self, other: &str, ended: &str) -> Self {
+        Self {
+            what: format!("it depends on {other}, which {ended}"),
+            remedy: None,
+            next: self.next,
+        }
+    }
+
+    /// What to do, in words.
+    pub fn in_words(&self) -> &str {
+        match (&self.remedy, self.next) {
+            (Some(remedy), _) => remedy,
+            (None, Next::ApplyAgain) => "apply the same plan again",
+            (None, Next::PlanAgain) => "make a new plan: driftwarden plan",
+        }
+    }
+}
+
 /// What became of one entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
@@ -41,6 +118,8 @@ pub enum Ending {
         stale: u64,
         /// The first of them, with what was found.
         examples: Vec<String>,
+        /// What leads on.
+        next: Next,
     },
     /// The user stopped it between two batches.
     Interrupted {
@@ -48,13 +127,13 @@ pub enum Ending {
         rows: u64,
     },
     /// Not executed, for a reason known beforehand.
-    Refused(String),
+    Refused(Reason),
     /// The server refused it, or the connection broke; nothing of it (or of its last batch) stands.
     Failed {
         /// Rows changed by the batches before.
         rows: u64,
         /// What failed.
-        reason: String,
+        reason: Reason,
     },
 }
 
@@ -78,11 +157,18 @@ pub struct Outcome {
     pub unnoted: Vec<String>,
     /// Whether the user interrupted it.
     pub interrupted: bool,
-    /// Whether something failed that may pass (a broken connection, a lock): the same apply, run again, finishes.
-    pub unfinished: bool,
 }
 
 impl Outcome {
+    /// Returns whether an entry was left out of which this leads on.
+    pub fn leads_on_by(&self, wanted: Next) -> bool {
+        self.reports.iter().any(|report| match &report.ending {
+            Ending::Refused(reason) | Ending::Failed { reason, .. } => reason.next == wanted,
+            Ending::Stale { next, .. } => *next == wanted,
+            _ => false,
+        })
+    }
+
     /// Returns the exit code: 0 all done, 3 nothing executed, 4 some executed and some not, 1 nothing executed because
     /// of an error, 130 interrupted.
     pub fn exit_code(&self) -> u8 {
@@ -106,5 +192,32 @@ impl Outcome {
             (false, true, _) => 1,
             (false, false, true) => 3,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::refusal::Problem;
+    use anyhow::anyhow;
+
+    #[test]
+    fn what_leads_on_is_told_by_what_an_error_is() {
+        let of = |error: anyhow::Error| Reason::of(&error);
+        let disk = of(Problem::new("no room for the record", "make room").into());
+        assert_eq!(
+            (disk.next, disk.in_words()),
+            (Next::ApplyAgain, "make room")
+        );
+        let lost = of(anyhow::Error::new(retry::Transient {
+            what: "connection lost".to_owned(),
+        })
+        .context("rows 1 to 2"));
+        assert_eq!(lost.next, Next::ApplyAgain);
+        let refused = of(anyhow!("the local server refused a statement"));
+        assert_eq!(refused.next, Next::PlanAgain);
+        let waits = disk.of_what_waits("s.t.insert", "failed");
+        assert_eq!(waits.what, "it depends on s.t.insert, which failed");
+        assert_eq!((waits.next, waits.remedy), (Next::ApplyAgain, None));
     }
 }

@@ -141,7 +141,7 @@ fn table(
             local.server().vendor,
         )?;
         if !entry.sql.ends_with(&left) {
-            bail!("the table changed on local since the plan was made: plan again");
+            bail!("the table changed on local since the plan was made");
         }
         left
     } else {

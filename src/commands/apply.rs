@@ -6,10 +6,10 @@ use super::bars::Bars;
 use super::{Context, failure, figures, setup};
 use crate::apply::freshness::RemoteFingerprints;
 use crate::apply::undo::{self, Journal};
-use crate::apply::{ApprovedPlan, Ending, FreshPlan, Outcome, Report, execute, triggers};
+use crate::apply::{ApprovedPlan, Ending, FreshPlan, Next, Outcome, Report, execute, triggers};
 use crate::cli::ApplyArgs;
 use crate::config::Config;
-use crate::connect::{LocalSession, Remote};
+use crate::connect::{LocalSession, Notice, Remote};
 use crate::introspect;
 use crate::issues::Step;
 use crate::plan::{Plan, digest, file, payload};
@@ -18,7 +18,7 @@ use crate::refusal::{Problem, Refusal};
 use crate::render::escape::line as line_of;
 use crate::render::{View, sql};
 use crate::schema::{ObjectName, print};
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 use std::path::Path;
 use std::time::Instant;
 use time::OffsetDateTime;
@@ -128,7 +128,8 @@ fn note_failures(outcome: &Outcome, plan: &Plan, context: &mut Context<'_>) {
     for report in &outcome.reports {
         if let (Ending::Failed { reason, .. }, Some(table)) = (&report.ending, of(report)) {
             context.progress.tables.remove(&table);
-            let error = anyhow!("{reason}").context(Step::table(PHASE, &table));
+            let error = anyhow::Error::new(Problem::new(&reason.what, reason.in_words()))
+                .context(Step::table(PHASE, &table));
             failure::note("apply", &error, context);
         }
     }
@@ -180,7 +181,7 @@ fn nothing_to_do(
     let noted = if args.dry_run {
         0
     } else {
-        note_compared(plan, &args.plan, config)?
+        note_compared(plan, &args.plan, config, setup::notice(context))?
     };
     if args.json {
         print_json(&Outcome::default(), plan, context)?;
@@ -197,14 +198,19 @@ fn nothing_to_do(
 ///
 /// # Errors
 /// A refusal when the plan is for another server, and what the local server says.
-pub(super) fn note_compared(plan: &Plan, path: &Path, config: &Config) -> Result<usize> {
+pub(super) fn note_compared(
+    plan: &Plan,
+    path: &Path,
+    config: &Config,
+    notice: Notice,
+) -> Result<usize> {
     let says = |table: &crate::plan::TablePlan| {
         table.watermark.is_some() || table.auto_increment.is_some()
     };
     if !plan.tables.iter().any(says) {
         return Ok(0);
     }
-    let mut local = LocalSession::open(&config.local)?;
+    let mut local = LocalSession::open_patiently(config, notice)?;
     execute::lock(&mut local, plan)?;
     let approved = ApprovedPlan::new(plan.clone(), path, false)?;
     let fresh = FreshPlan::check(approved, &mut local, None, Vec::new())?;
@@ -283,7 +289,12 @@ fn dry_run(fresh: &FreshPlan, context: &mut Context<'_>) -> Result<u8> {
     plan.entries.retain(|entry| {
         match (fresh.approved().wants(&entry.id), fresh.verdict(&entry.id)) {
             (true, Verdict::Refused(reason)) => {
-                refused.push(format!("-- {} would be refused: {reason}", entry.id));
+                refused.push(format!(
+                    "-- {} would be refused: {}; next: {}",
+                    entry.id,
+                    reason.what,
+                    reason.in_words()
+                ));
                 false
             }
             (wanted, verdict) => wanted && *verdict == Verdict::ToDo,
@@ -318,10 +329,14 @@ fn line(report: &Report) -> String {
             )
         }
         Ending::Interrupted { rows } => format!("{id}: stopped, {} changed", counted(*rows)),
-        Ending::Refused(reason) => format!("{id}: refused: {}", line_of(reason)),
-        Ending::Failed { rows: 0, reason } => format!("{id}: failed: {}", line_of(reason)),
+        Ending::Refused(reason) => format!("{id}: refused: {}", line_of(&reason.what)),
+        Ending::Failed { rows: 0, reason } => format!("{id}: failed: {}", line_of(&reason.what)),
         Ending::Failed { rows, reason } => {
-            format!("{id}: failed after {}: {}", counted(*rows), line_of(reason))
+            format!(
+                "{id}: failed after {}: {}",
+                counted(*rows),
+                line_of(&reason.what)
+            )
         }
     }
 }
@@ -339,7 +354,7 @@ fn print_problems(problems: &[&Report], context: &mut Context<'_>) -> Result<()>
         return Ok(());
     }
     writeln!(context.out, "Not done:")?;
-    for report in problems {
+    for (place, report) in problems.iter().enumerate() {
         writeln!(context.out, "  {}", line(report))?;
         if let Ending::Stale {
             stale, examples, ..
@@ -353,8 +368,26 @@ fn print_problems(problems: &[&Report], context: &mut Context<'_>) -> Result<()>
                 writeln!(context.out, "      and {} more", stale - named)?;
             }
         }
+        // Said once of entries in a row that have it in common.
+        let remedy = self::remedy(report);
+        if remedy.is_some() && remedy != problems.get(place + 1).and_then(|next| self::remedy(next))
+        {
+            writeln!(
+                context.out,
+                "      next: {}",
+                line_of(remedy.unwrap_or_default())
+            )?;
+        }
     }
     Ok(())
+}
+
+/// Returns what an entry's own reason names to do.
+fn remedy(report: &Report) -> Option<&str> {
+    match &report.ending {
+        Ending::Refused(reason) | Ending::Failed { reason, .. } => reason.remedy.as_deref(),
+        _ => None,
+    }
 }
 
 fn print_summary(
@@ -428,13 +461,14 @@ fn print_summary(
         "{heading} Rows: {} inserted, {} updated, {} deleted. Schema: {objects} changed.",
         totals[0], totals[1], totals[2]
     )?;
-    if outcome.interrupted || outcome.unfinished {
+    if outcome.interrupted || outcome.leads_on_by(Next::ApplyAgain) {
         writeln!(
             context.out,
             "Run it again to finish: driftwarden apply {}",
             path.display()
         )?;
-    } else if !problems.is_empty() {
+    }
+    if outcome.leads_on_by(Next::PlanAgain) {
         writeln!(
             context.out,
             "What was left alone stays as it was. For what is still to do, make a new plan: driftwarden plan \
@@ -457,16 +491,23 @@ fn print_json(outcome: &Outcome, plan: &Plan, context: &mut Context<'_>) -> Resu
                     rows,
                     stale,
                     examples,
+                    ..
                 } => (
                     "stale",
                     *rows,
                     Some(format!("{stale} rows left alone: {}", examples.join("; "))),
                 ),
                 Ending::Interrupted { rows } => ("interrupted", *rows, None),
-                Ending::Refused(reason) => ("refused", 0, Some(reason.clone())),
-                Ending::Failed { rows, reason } => ("failed", *rows, Some(reason.clone())),
+                Ending::Refused(reason) => ("refused", 0, Some(reason.what.clone())),
+                Ending::Failed { rows, reason } => ("failed", *rows, Some(reason.what.clone())),
             };
-            serde_json::json!({ "id": report.id, "status": status, "rows": rows, "reason": reason })
+            let next = match &report.ending {
+                Ending::Refused(reason) | Ending::Failed { reason, .. } => Some(reason.in_words()),
+                _ => None,
+            };
+            serde_json::json!({
+                "id": report.id, "status": status, "rows": rows, "reason": reason, "next": next,
+            })
         })
         .collect();
     let text = serde_json::json!({

@@ -17,7 +17,8 @@ pub fn run(args: &SyncArgs, context: &mut Context<'_>) -> Result<u8> {
     plan::print(&written, &args.compare, context)?;
     let mut made = written.plan;
     if made.entries.is_empty() {
-        let noted = apply::note_compared(&made, &written.path, &loaded.config)?;
+        let noted =
+            apply::note_compared(&made, &written.path, &loaded.config, setup::notice(context))?;
         if noted > 0 && context.verbosity >= 0 {
             writeln!(context.err, "{}", apply::noted_in_words(noted))?;
         }

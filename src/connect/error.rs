@@ -101,6 +101,11 @@ fn advice(code: u16, side: Side) -> Option<(&'static str, String)> {
             "a table was altered while it was being read",
             "run `driftwarden plan` again once the change is done".to_owned(),
         ),
+        1205 => (
+            "a lock was not given in time",
+            "end what holds it: `SHOW PROCESSLIST` on this server shows its connections, one with an open transaction among them"
+                .to_owned(),
+        ),
         3024 | 1969 => (
             "a statement ran into the time limit",
             match side {

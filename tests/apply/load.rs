@@ -167,6 +167,35 @@ fn statements_fit_a_server_that_takes_only_small_ones() {
     });
 }
 
+/// A row that local takes no statement for is left and named; the same plan brings it once local does.
+#[test]
+fn a_row_larger_than_local_takes_is_brought_by_the_same_plan_later() {
+    use crate::sandbox::server::Side;
+    use mysql::prelude::Queryable as _;
+    let remote = "CREATE TABLE t(id INT PRIMARY KEY, v LONGBLOB); INSERT INTO t VALUES(1, 'a'), (2, REPEAT('b', 3000000)), (3, 'c')";
+    each(remote, "", |case: &Case| {
+        approved(case);
+        let mut root = case.sandbox.root(Side::Local);
+        let before: u64 = root
+            .query_first("SELECT @@global.max_allowed_packet")
+            .unwrap()
+            .unwrap();
+        root.query_drop("SET GLOBAL max_allowed_packet = 1048576")
+            .unwrap();
+        let applied = case.driftwarden(&["apply", "plans/p.json"]);
+        root.query_drop(format!("SET GLOBAL max_allowed_packet = {before}"))
+            .unwrap();
+        let said = applied
+            .exits(4)
+            .says("id = 2")
+            .says("max_allowed_packet is 1048576")
+            .says("Run it again to finish");
+        assert!(!said.stdout.contains("make a new plan"), "{said}");
+        case.driftwarden(&["apply", "plans/p.json"]).exits(0);
+        case.assert_equal(&[("db", "db")]);
+    });
+}
+
 #[test]
 fn a_large_table_without_a_key_is_filled_and_a_kill_leaves_nothing_of_it() {
     let remote = "CREATE TABLE digit(n INT PRIMARY KEY); INSERT INTO digit VALUES(0),(1),(2),(3),(4),(5),(6),(7),(8),(9);

@@ -50,6 +50,8 @@ pub(super) struct Progress {
     pub(super) stale: u64,
     /// The first of them.
     pub(super) examples: Vec<String>,
+    /// Whether a row was left because local takes no statement of its size.
+    pub(super) too_large: bool,
     /// Keys of rows left alone, as many as a note of the table can hold.
     pub(super) left: Vec<Values>,
 }

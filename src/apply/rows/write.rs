@@ -121,6 +121,7 @@ fn insert<'r>(
     for row in rows {
         let sql = row_sql::insert(&target.name, &target.extras, &[&row.values], &literal)?;
         if !run.fits(&sql) {
+            progress.too_large = true;
             progress.leave(row, &run.too_large(&sql));
             continue;
         }
@@ -159,6 +160,7 @@ fn update<'r>(
             .map(|(name, (_, after))| (name.as_str(), after));
         let sql = row_sql::update(&target.name, &target.extras, &row.key, change, &literal)?;
         if !run.fits(&sql) {
+            progress.too_large = true;
             progress.leave(row, &run.too_large(&sql));
             continue;
         }

@@ -17,7 +17,7 @@ pub(super) use spans::Spans;
 
 use crate::fault;
 use crate::plan::row_sql::Values;
-use crate::refusal::{self, Problem};
+use crate::refusal::Problem;
 use crate::schema::Object;
 use crate::value::{Value, to_hex};
 use anyhow::{Context as _, Result};
@@ -382,21 +382,12 @@ fn private(path: &Path, mode: u32) -> std::io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
-/// Returns whether an error is that a record cannot be written: the same apply, run again, finishes.
-pub(super) fn cannot_be_written(error: &anyhow::Error) -> bool {
-    refusal::find::<Problem>(error).is_some_and(|problem| problem.remedy == MAKE_ROOM)
-}
-
-/// What to do about a record that cannot be written.
-const MAKE_ROOM: &str =
-    "make room on the disk (or mend the folder's permissions) and run the same apply again";
-
 fn cannot_write(path: &Path, error: &std::io::Error) -> Problem {
     Problem::new(
         format!(
             "the undo record {} cannot be written, so nothing more was changed: {error}",
             path.display()
         ),
-        MAKE_ROOM,
+        "make room on the disk (or mend the folder's permissions) and run the same apply again",
     )
 }
