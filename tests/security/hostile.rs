@@ -327,6 +327,18 @@ fn statements_of_other_objects() {
             entry.after = Some(text.clone());
             entry.sql = vec![text];
         });
+        // Modes that bring others with them: to the server, the name in double quotes ends behind its backslash.
+        for mode in ["ANSI", "POSTGRESQL", "DB2", "MSSQL", "MAXDB"] {
+            refused(&case, mode, |plan| {
+                let entry = only(plan, Kind::CreateProcedure);
+                let text = format!(
+                    "CREATE PROCEDURE `p`() SELECT 1 AS \"\\\"; DROP TABLE `{EVIL}`; -- \""
+                );
+                entry.after = Some(text.clone());
+                entry.sql = vec![text];
+                mode.clone_into(&mut entry.environment.as_mut().unwrap().sql_mode);
+            });
+        }
         refused(&case, "a session setting with more behind it", |plan| {
             let entry = only(plan, Kind::CreateProcedure);
             let environment = entry.environment.as_mut().unwrap();

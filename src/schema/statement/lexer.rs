@@ -12,6 +12,17 @@ pub struct LexMode {
     pub no_backslash_escapes: bool,
 }
 
+/// Modes that set `ANSI_QUOTES` with themselves. A server names that too; a plan file need not.
+const WITH_ANSI_QUOTES: [&str; 7] = [
+    "ANSI_QUOTES",
+    "ANSI",
+    "DB2",
+    "MAXDB",
+    "MSSQL",
+    "ORACLE",
+    "POSTGRESQL",
+];
+
 impl LexMode {
     /// Reads the mode from an `sql_mode` value.
     pub fn from_sql_mode(sql_mode: &str) -> Self {
@@ -21,7 +32,7 @@ impl LexMode {
                 .any(|part| part.trim().eq_ignore_ascii_case(mode))
         };
         Self {
-            ansi_quotes: has("ANSI_QUOTES") || has("ANSI"),
+            ansi_quotes: WITH_ANSI_QUOTES.into_iter().any(has),
             no_backslash_escapes: has("NO_BACKSLASH_ESCAPES"),
         }
     }

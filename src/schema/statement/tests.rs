@@ -156,6 +156,11 @@ fn the_mode_decides_where_strings_end() {
         .is_err()
     );
     assert!(single_statement(ObjectKind::Procedure, &name, text, "ORACLE").is_err());
+    let text = "CREATE PROCEDURE p() select 1 as \"\\\"; drop database shop; -- \"";
+    for mode in ["ANSI", "POSTGRESQL", "DB2", "MSSQL", "MAXDB"] {
+        assert!(single_statement(ObjectKind::Procedure, &name, text, mode).is_err());
+    }
+    assert!(single_statement(ObjectKind::Procedure, &name, text, "").is_ok());
 }
 
 #[test]
