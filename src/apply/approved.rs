@@ -3,7 +3,7 @@
 //! Pure. Must never take a pending or denied decision for an approval.
 
 use super::undo;
-use crate::plan::{Decision, Entry, Plan, PlanRow};
+use crate::plan::{Decision, Entry, Plan, PlanRow, Risk};
 use crate::refusal::Refusal;
 use anyhow::Result;
 use std::collections::BTreeSet;
@@ -55,12 +55,22 @@ impl ApprovedPlan {
                 ),
                 None => Refusal::new(
                     format!("nothing of {path} is approved, so nothing was executed"),
-                    format!("driftwarden review {path}, or driftwarden approve {path} --safe"),
+                    if approved.any_safe_pending() {
+                        format!("driftwarden review {path}, or driftwarden approve {path} --safe")
+                    } else {
+                        format!("driftwarden review {path}")
+                    },
                 ),
             }
             .into());
         }
         Ok(approved)
+    }
+
+    /// Returns whether `approve --safe` would do anything.
+    fn any_safe_pending(&self) -> bool {
+        let mut entries = self.plan.entries.iter();
+        entries.any(|it| it.risk == Risk::Safe && it.decision == Decision::Pending)
     }
 
     /// Returns the plan.
@@ -118,13 +128,25 @@ impl ApprovedPlan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Kind;
     use crate::plan::example::{entry, plan};
-    use crate::plan::{Kind, Risk};
+    use crate::refusal::remedy_of;
 
     fn with(entries: Vec<Entry>) -> Plan {
         let mut plan = plan();
         plan.entries = entries;
         plan
+    }
+
+    #[test]
+    fn what_is_safe_is_named_where_something_is() {
+        let remedy = |risk| {
+            let one = entry("s.t.delete", Kind::DeleteRows, risk);
+            let error = ApprovedPlan::new(with(vec![one]), Path::new("p.json"), false).unwrap_err();
+            remedy_of(&error).unwrap().to_owned()
+        };
+        assert_eq!(remedy(Risk::Destructive), "driftwarden review p.json");
+        assert!(remedy(Risk::Safe).ends_with("driftwarden approve p.json --safe"));
     }
 
     #[test]

@@ -76,7 +76,11 @@ pub fn misfits(plan: &Plan) -> Result<Vec<String>> {
         let place = if edited.is_empty() {
             "`digest` or `parts` itself".to_owned()
         } else {
-            edited.join(", ")
+            let (named, left) = edited.split_at(edited.len().min(NAMED));
+            match left.len() {
+                0 => named.join(", "),
+                left => format!("{} and {left} more", named.join(", ")),
+            }
         };
         misfits.push(format!(
             "{place} is not what was planned (`digest` is {digest}, the content gives {now})"
@@ -96,6 +100,9 @@ pub fn misfits(plan: &Plan) -> Result<Vec<String>> {
     misfits.extend(inner_misfits(plan));
     Ok(misfits)
 }
+
+/// The parts that are named, of those that are not what was sealed.
+const NAMED: usize = 5;
 
 /// Names the parts that are not what was sealed.
 fn edited(plan: &Plan) -> Result<Vec<String>> {
@@ -266,8 +273,8 @@ fn sorted(value: Json) -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Decision;
     use crate::plan::example::plan;
+    use crate::plan::{Decision, Entry};
 
     #[test]
     fn a_sealed_plan_verifies_and_decisions_do_not_matter() {
@@ -287,6 +294,22 @@ mod tests {
         plan.review.by = Some("ann".into());
         assert_eq!(digest(&plan).unwrap(), before);
         verify(&plan).unwrap();
+    }
+
+    #[test]
+    fn of_many_edited_parts_a_few_are_named() {
+        let mut sealed = plan();
+        let one = sealed.entries[0].clone();
+        sealed.entries.extend((0..20).map(|number| Entry {
+            id: format!("shop.t{number}.expand"),
+            ..one.clone()
+        }));
+        let misfits = misfits(&sealed).unwrap();
+        assert!(
+            misfits[0].contains(" and 15 more is not what"),
+            "{misfits:?}"
+        );
+        assert_eq!(misfits[0].matches("entry ").count(), NAMED);
     }
 
     /// Changes every scalar of the JSON in turn: each is a decision (harmless) or noticed.

@@ -172,7 +172,7 @@ fn a_key_a_condition_and_a_column_are_needed() {
             &json!([{ "match": "*", "mask": { "maill": "email" } }]),
         );
         case.driftwarden(&plan_again)
-            .exits(1)
+            .exits(3)
             .says("has a column `maill`; did you mean `mail`?");
         set_rules(
             &case,

@@ -11,7 +11,7 @@ use crate::nearest::nearest;
 use crate::plan::scope::Selection;
 use crate::read::mask::{self, LEAST_KEY, MaskKey, Ruled, TableMasks};
 use crate::read::rules::{Filter, RowRules};
-use crate::refusal::{Problem, Refusal};
+use crate::refusal::Refusal;
 use crate::schema::{ObjectName, Table};
 use crate::sql::Read;
 use crate::sql::read::ServerQuestion;
@@ -152,7 +152,7 @@ fn check_rules(config: &Config, candidates: &[Candidate<'_>]) -> Result<Vec<Stri
                 .flat_map(|each| each.table.columns.iter().map(|column| column.name.as_str()));
             let hint = nearest(column, known)
                 .map_or(String::new(), |meant| format!("; did you mean `{meant}`?"));
-            return Err(Problem::new(
+            return Err(Refusal::new(
                 format!(
                     "`tables.rules[{place}].mask.{column}`: no table that \"{}\" matches has a column `{column}`{hint}",
                     rule.pattern
