@@ -10,7 +10,7 @@ use crate::diff::clause;
 use crate::read::chunk::{KeyColumn, KeySide};
 use crate::read::encode::{self, Encoding, Hasher};
 use crate::schema::table::{Column, Generated, Index, IndexKind, Table};
-use crate::sql::{Expr, Select};
+use crate::sql::{Expr, Function, Select};
 use anyhow::{Result, bail};
 use std::collections::BTreeMap;
 
@@ -30,6 +30,9 @@ pub struct ShapeColumn {
     /// Whether the expand phase converts local's values, so that they may not be what they were: `before_hash` leaves
     /// them out.
     pub converted: bool,
+    /// Local's column, where its values are converted by their number: what they become is not told beforehand, and is
+    /// written whatever it is.
+    pub numbered: Option<String>,
 }
 
 impl ShapeColumn {
@@ -73,9 +76,13 @@ impl ShapeColumn {
     fn selected(&self, side: Side) -> Expr {
         match (self.source(side), self.definition(side)) {
             (Some(source), Some(column)) => encode::select_source_as(source, column, self.encoding),
-            _ => match &self.stand_in {
-                Some(constant) => constant.clone(),
-                None => Expr::null(),
+            _ => match (&self.stand_in, &self.numbered) {
+                (Some(constant), _) => constant.clone(),
+                (None, Some(name)) if side == Side::Local => Expr::call(
+                    Function::Concat,
+                    vec![Expr::column(name), Expr::text(" (by its number)")],
+                ),
+                (None, _) => Expr::null(),
             },
         }
     }
@@ -152,6 +159,7 @@ impl Shape {
             let converted = local.is_some() && !task.data_only && converts(task, remote);
             // What an ENUM's number or a number's ENUM value is, its text does not tell; nor is it the default.
             let numbered = converted && local.is_some_and(|column| is_numbered(column, remote));
+            let by_number = local.filter(|_| numbered).map(|column| column.name.clone());
             let local = local.filter(|_| !numbered);
             let generated = local.is_some_and(|column| column.generated.is_some());
             if task.data_only && generated {
@@ -179,6 +187,7 @@ impl Shape {
                 .and_then(|rules| rules.masks.get(&remote.name))
                 .cloned();
             column.converted = converted;
+            column.numbered = by_number;
             columns.push(column);
         }
         if columns.is_empty() {
@@ -253,7 +262,6 @@ impl Shape {
 
     /// Returns the bytes of a row's long values on a side; `None` where it has none. Bounds how many are fetched at once.
     pub fn long_bytes(&self, side: Side) -> Option<Expr> {
-        use crate::sql::Function;
         use crate::sql::expr::Operator;
         self.columns
             .iter()
@@ -329,6 +337,7 @@ fn shape_column(
         stand_in,
         mask: None,
         converted: false,
+        numbered: None,
     })
 }
 

@@ -60,6 +60,7 @@ cases! {
     rows_text
     rows_types
     rows_unit_waits
+    schema_by_number
     schema_charset
     schema_checks
     schema_column_renamed
@@ -70,6 +71,7 @@ cases! {
     schema_converted
     schema_database_charset
     schema_decimal_to_unsigned
+    schema_default_computed
     schema_defaults
     schema_engine
     schema_foreign_keys

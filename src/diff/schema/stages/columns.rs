@@ -97,6 +97,13 @@ fn as_is(column: &Column, remote: &Column, rows_change: bool) -> Column {
     kept
 }
 
+/// Whether a default is computed by the server: no literal, and not NULL.
+fn is_computed(default: &str) -> bool {
+    let starts_like_one = |start: char| start == '\'' || start == '-' || start.is_ascii_digit();
+    let is_bits = default.starts_with("b'") || default.starts_with("x'");
+    !default.starts_with(starts_like_one) && !is_bits && !default.eq_ignore_ascii_case("null")
+}
+
 /// Lets rows be inserted without a value for the column.
 fn optional(column: &mut Column) {
     if !column.nullable
@@ -231,6 +238,12 @@ impl Builder<'_> {
         if self.rows_change && may_lack_one && !remote.nullable && remote.default.is_none() {
             form.nullable = true;
             form.check = None;
+        }
+        // What the server would compute for the rows that are there cannot be told beforehand; that they hold NULL can.
+        if self.rows_change && remote.nullable && remote.default.as_deref().is_some_and(is_computed)
+        {
+            form.default = None;
+            form.on_update = None;
         }
         if self.counter_waits(&remote.name) {
             form.auto_increment = false;
