@@ -3,14 +3,13 @@
 //! Must never touch a remote: its fingerprints are handed in. Must never pass a statement that is not made again from
 //! the entry's texts.
 
-use super::schema::statements;
 use super::table::object_of;
 use super::triggers;
 use super::undo::Record;
 use super::{ApprovedPlan, Next, Reason};
 use crate::connect::{LocalSession, Reader};
 use crate::introspect;
-use crate::plan::{Entry, Kind, Plan};
+use crate::plan::{Entry, Kind, Plan, remake};
 use crate::refusal::Refusal;
 use crate::schema::{Database, Object, ObjectKind, ObjectName, parse, print};
 use anyhow::{Context as _, Result, anyhow};
@@ -55,7 +54,7 @@ impl FreshPlan {
     ) -> Result<Self> {
         same_server(approved.plan(), local)?;
         for entry in approved.entries().filter(|entry| !entry.kind.is_rows()) {
-            fits_its_texts(entry, local)?;
+            remake::check(entry, local.server().vendor)?;
         }
         let databases = read_local(approved.plan(), local)?;
         let mut fresh = Self {
@@ -372,20 +371,6 @@ pub(super) fn same_server(plan: &Plan, local: &LocalSession) -> Result<()> {
             "apply it where it was made for, or make a new plan with `driftwarden plan`",
         )
         .into());
-    }
-    Ok(())
-}
-
-fn fits_its_texts(entry: &Entry, local: &LocalSession) -> Result<()> {
-    let tampered = |what: String| {
-        Refusal::new(
-            format!("entry {} does not hold together: {what}", entry.id),
-            "the plan was changed by hand or by another version: make a new plan with `driftwarden plan`",
-        )
-    };
-    let made = statements(entry, local).map_err(|error| tampered(format!("{error:#}")))?;
-    if made != entry.sql {
-        return Err(tampered("its `sql` is not what `before` and `after` give".to_owned()).into());
     }
     Ok(())
 }

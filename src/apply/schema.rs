@@ -10,33 +10,10 @@ use super::{demands, save};
 use crate::connect::{LocalSession, ObjectEnvironment, Reader};
 use crate::diff::schema::keeps_values;
 use crate::introspect;
-use crate::plan::object_entries::object_statements;
-use crate::plan::{Entry, Kind, schema_entries};
+use crate::plan::{Entry, Kind, remake, schema_entries};
 use crate::refusal::Refusal;
 use crate::schema::{Object, ObjectName, Table, parse, print};
-use anyhow::{Context as _, Result, anyhow, bail};
-
-/// Makes an entry's statements again from its texts.
-///
-/// # Errors
-/// Why they cannot be made, in words.
-pub(super) fn statements(entry: &Entry, local: &dyn Reader) -> Result<Vec<String>> {
-    match entry.kind {
-        Kind::CreateDatabase
-        | Kind::AlterDatabase
-        | Kind::DropDatabase
-        | Kind::CreateTable
-        | Kind::AlterTable
-        | Kind::DropTable => schema_entries::statements(
-            entry.kind,
-            entry.before.as_deref(),
-            entry.after.as_deref(),
-            &object_of(entry)?,
-            local.server().vendor,
-        ),
-        _ => object_statements(entry).map_err(|reason| anyhow!("{reason}")),
-    }
-}
+use anyhow::{Context as _, Result, bail};
 
 /// Executes an entry. `resumed` tells that a killed apply may have executed some of its statements; `before` is the
 /// view, trigger, routine or event that it is about.
@@ -63,7 +40,7 @@ pub(super) fn run(
                 }
             }
             announce(journal, entry, None, false)?;
-            for statement in statements(entry, local)? {
+            for statement in remake::statements(entry, local.server().vendor)? {
                 local.execute(&statement)?;
             }
             committed(journal, entry)
@@ -102,7 +79,7 @@ fn drop_database(
         }
     }
     announce(journal, entry, None, false)?;
-    for statement in statements(entry, local)? {
+    for statement in remake::statements(entry, local.server().vendor)? {
         local.execute(&statement)?;
     }
     committed(journal, entry)
@@ -128,7 +105,7 @@ fn table(
         return committed(journal, entry);
     }
     let sql = if same(&now, &before) {
-        statements(entry, local)?
+        remake::statements(entry, local.server().vendor)?
     } else if let (true, Some(now)) = (resumed && entry.kind == Kind::AlterTable, &now) {
         // Killed between two of its statements: go on from where the table is now, with what is left of them. Any
         // other statement was not approved: the table changed by another hand.
@@ -199,7 +176,7 @@ fn object(
     resumed: bool,
     before: Option<&Object>,
 ) -> Result<()> {
-    let mut sql = statements(entry, local)?;
+    let mut sql = remake::statements(entry, local.server().vendor)?;
     if sql.len() > 1 || resumed {
         let now = text_now(local, entry, name)?;
         // A trigger that only takes another place has one text: whether it has its place, the text does not tell.

@@ -3,16 +3,16 @@
 //! Must never trust a plan's shape: every column, key and encoding is checked against the table.
 
 use crate::connect::{LocalSession, Reader};
-use crate::plan::entry_id;
+pub(super) use crate::plan::remake::object_of;
 use crate::plan::row_sql::{Extras, Values};
-use crate::plan::{Entry, Kind, RowShape};
+use crate::plan::{Entry, RowShape};
 use crate::read::encode::{self, Encoding};
 use crate::schema::table::IndexKind;
 use crate::schema::{Column, ObjectName, Table, parse};
 use crate::sql::expr::Operator;
 use crate::sql::{Expr, Read, Select};
 use crate::value::{Cell, Value};
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 
 /// A table to write rows to.
 #[derive(Debug)]
@@ -27,38 +27,6 @@ pub(super) struct Target<'e> {
     pub(super) columns: Vec<(Column, Encoding)>,
     /// What statements name or leave out besides.
     pub(super) extras: Extras,
-}
-
-/// Returns the name of the object an entry is about.
-///
-/// # Errors
-/// When id and object do not fit together (a plan made by hand).
-pub(super) fn object_of(entry: &Entry) -> Result<ObjectName> {
-    if matches!(
-        entry.kind,
-        Kind::CreateDatabase | Kind::AlterDatabase | Kind::DropDatabase
-    ) {
-        return entry_id::database_of(&entry.id)
-            .filter(|name| *name == entry.object)
-            .map(|name| ObjectName::new(name, ""))
-            .ok_or_else(|| {
-                anyhow!(
-                    "the id {} and the object {} do not fit together",
-                    entry.id,
-                    entry.object
-                )
-            });
-    }
-    entry_id::parts(&entry.id)
-        .map(|(database, object, _)| ObjectName::new(database, object))
-        .filter(|name| name.to_string() == entry.object)
-        .ok_or_else(|| {
-            anyhow!(
-                "the id {} and the object {} do not fit together",
-                entry.id,
-                entry.object
-            )
-        })
 }
 
 /// Returns a table's model as local has it now; `None` where there is no such table.

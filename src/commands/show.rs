@@ -2,7 +2,7 @@
 
 use super::{Context, pager};
 use crate::cli::{Format, ShowArgs};
-use crate::plan::{Entry, Plan, digest, file};
+use crate::plan::{Entry, Plan, digest, file, remake};
 use crate::refusal::Problem;
 use crate::render::{ROWS_SHOWN, View, html, json, markdown, sql, text};
 use crate::review::Selector;
@@ -17,7 +17,7 @@ use std::io::Write as _;
 /// When the plan cannot be read, or a selector matches nothing.
 pub fn run(args: &ShowArgs, context: &mut Context<'_>) -> Result<u8> {
     let plan = file::read(&args.plan)?;
-    if let Err(error) = digest::verify(&plan) {
+    if let Err(error) = digest::verify(&plan).and_then(|()| remake::check_all(&plan)) {
         writeln!(context.err, "warning: {error}")?;
     }
     let mut view = View::new(&plan, Some(&args.plan));

@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::cli::ValidateArgs;
-use crate::plan::{SCHEMA_FILE, digest, file, payload};
+use crate::plan::{SCHEMA_FILE, digest, file, payload, remake};
 use crate::refusal::{exit_code_of, remedy_of};
 use crate::render::escape::line;
 use anyhow::Result;
@@ -50,6 +50,7 @@ pub fn run(args: &ValidateArgs, context: &mut Context<'_>) -> Result<u8> {
 fn check(path: &Path) -> Result<Vec<String>> {
     let plan = file::read(path)?;
     digest::verify(&plan)?;
+    remake::check_all(&plan)?;
     let mut absent = Vec::new();
     for entry in &plan.entries {
         let Some(payload) = &entry.payload else {
@@ -71,8 +72,21 @@ fn check(path: &Path) -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::example::plan;
+    use crate::plan::{Kind, Plan, example};
+    use crate::schema::Vendor;
     use time::OffsetDateTime;
+
+    /// The example with the statements that its texts give.
+    fn plan() -> Plan {
+        let mut plan = example::plan();
+        for entry in &mut plan.entries {
+            if entry.kind == Kind::AlterTable {
+                entry.sql = remake::statements(entry, Vendor::MySql).unwrap();
+            }
+        }
+        digest::seal(&mut plan).unwrap();
+        plan
+    }
 
     fn validate(paths: &[&Path]) -> (u8, String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
@@ -152,7 +166,7 @@ mod tests {
         }
         // White space, mostly; all of it reads as the plan that was made.
         assert!(harmless < text.len() / 3);
-        std::fs::write(&path, text.replace("DROP COLUMN", "DROP  COLUMN")).unwrap();
+        std::fs::write(&path, text.replace("ADD COLUMN", "ADD  COLUMN")).unwrap();
         let (code, out, _) = validate(&[&path, Path::new("/nowhere.json")]);
         assert_eq!(code, 3);
         assert!(

@@ -18,6 +18,7 @@ pub mod order;
 pub mod payload;
 pub mod pretty;
 pub mod references;
+pub mod remake;
 pub mod row_entries;
 pub mod row_sql;
 pub mod schema_entries;

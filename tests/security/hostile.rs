@@ -239,6 +239,20 @@ fn statements_of_another_table() {
         refused(&case, "a new table of another name", |plan| {
             replace_text(only(plan, Kind::CreateTable), "`n`", &other);
         });
+        // No server is needed to find it.
+        let made = fs::read(plan_file(&case)).unwrap();
+        case.driftwarden(&["validate", "plans/p.json"]).exits(0);
+        forge(&case, |plan| {
+            replace_text(only(plan, Kind::CreateTable), "`n`", &other);
+        });
+        case.driftwarden(&["validate", "plans/p.json"])
+            .exits(3)
+            .says("is of the table `evil_marker`, not of `n`")
+            .says("next: ");
+        case.driftwarden(&["show", "plans/p.json", "--format", "sql"])
+            .exits(0)
+            .says("does not hold together");
+        fs::write(plan_file(&case), made).unwrap();
         refused(&case, "a new table of another database", |plan| {
             let entry = only(plan, Kind::CreateTable);
             replace_text(entry, "`n`", &format!("{other}.`n`"));
