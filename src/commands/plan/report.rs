@@ -30,6 +30,8 @@ pub(in crate::commands) fn print(
     let mut view = View::new(&written.plan, Some(&written.path));
     view.color = context.color;
     text::plan(&view, context.out)?;
+    context.out.flush()?;
+    figures(written, context)?;
     writeln!(
         context.out,
         "\nSaved the plan to: {}",
@@ -40,6 +42,11 @@ pub(in crate::commands) fn print(
         "{}",
         text::next_steps(&written.plan, &written.path)
     )?;
+    Ok(())
+}
+
+/// Says what was skipped and what reading cost: before the next commands, which are to be the last that is read.
+fn figures(written: &Written, context: &mut Context<'_>) -> Result<()> {
     let skipped: Vec<&str> = written
         .plan
         .tables
