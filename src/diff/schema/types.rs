@@ -120,13 +120,13 @@ pub(crate) fn set_reordered(from: &Column, to: &Column) -> bool {
     !places.is_sorted()
 }
 
-/// Returns whether a conversion must go by way of text: MySQL takes no whole decimal beyond the signed range to an unsigned
-/// BIGINT (error 1292), but does so from its text.
-pub(crate) fn goes_by_text(local: &Column, remote: &Column, vendor: Vendor) -> bool {
+/// Returns whether a conversion may be refused though the values fit: MySQL takes no decimal beyond the signed range to an
+/// unsigned BIGINT (error 1292). It does so from a whole one's text.
+pub(crate) fn refuses_large(local: &Column, remote: &Column, vendor: Vendor) -> bool {
     vendor == Vendor::MySql
         && remote.data_type.class() == Some(T::Integer)
         && integer_range(&remote.data_type).1 >= 1 << 63
-        && decimal_range(&local.data_type).is_some_and(|(whole, scale)| scale == 0 && whole >= 19)
+        && decimal_range(&local.data_type).is_some_and(|(whole, _)| whole >= 19)
 }
 
 /// Returns a type that holds the values of both columns, where one is at hand.
@@ -152,7 +152,10 @@ pub(crate) fn union(local: &Column, remote: &Column, vendor: Vendor) -> Option<C
                 None => plain("decimal", Some("20,0".to_owned())),
             };
         }
-        (T::Decimal, T::Integer) if goes_by_text(local, remote, vendor) => {
+        (T::Decimal, T::Integer)
+            if refuses_large(local, remote, vendor)
+                && decimal_range(&local.data_type).is_some_and(|(_, scale)| scale == 0) =>
+        {
             let longest = printed_length(&local.data_type).max(20);
             union.data_type = plain("varchar", Some(longest.to_string()));
             in_ascii(&mut union);

@@ -2,7 +2,7 @@
 //!
 //! Must never give a column a form that loses one of local's values before the contract phase, unless the rows need it.
 
-use super::super::types::{fits, goes_by_text, set_reordered, union};
+use super::super::types::{fits, refuses_large, set_reordered, union};
 use super::{Builder, Haste};
 use crate::schema::Vendor;
 use crate::schema::charset::{fineness, unprinted_collation};
@@ -52,7 +52,7 @@ fn course(
     }
     let stays = fits(remote, local)
         && !set_reordered(local, remote)
-        && !goes_by_text(local, remote, vendor);
+        && !refuses_large(local, remote, vendor);
     if !rows_change || stays {
         return Course::Late(Box::new(as_is(local, remote, rows_change)));
     }
