@@ -71,6 +71,7 @@ cases! {
     schema_converted
     schema_database_charset
     schema_decimal_to_unsigned
+    schema_decimal_with_fraction_to_unsigned
     schema_default_computed
     schema_defaults
     schema_engine
