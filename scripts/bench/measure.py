@@ -31,8 +31,9 @@ class Cost:
         )
 
 
-def run(command, environment, folder, proxy=None, codes=(0,)):
-    """Runs one command. Returns its cost and its output. Peak memory is the command's own and that of its children."""
+def run(command, environment, folder, proxy=None, codes=(0,), wanted=True):
+    """Runs one command. Returns its cost, and its output where it is wanted. Peak memory is the command's own and that of
+    its children, but no less than this program's: a child begins as its copy. So large outputs must not be read here."""
     if proxy:
         proxy.passed()
     output = folder / "output"
@@ -51,7 +52,7 @@ def run(command, environment, folder, proxy=None, codes=(0,)):
         # DBI's last words say nothing of what went wrong.
         told = [line for line in lines if "DESTROY" not in line]
         cost.failed = f"exit {process.returncode}: {told[0][:160] if told else 'no message'}"
-    return cost, output.read_text(errors="replace")
+    return cost, output.read_text(errors="replace") if wanted else ""
 
 
 def together(commands, environments, folder):

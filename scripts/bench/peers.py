@@ -107,6 +107,7 @@ def table_sync(servers, proxy, folder, execute):
             folder,
             proxy,
             codes=(0, 2),
+            wanted=False,
         )
     return cost
 
