@@ -346,8 +346,11 @@ again() {
         sleep 0.2
         run "$folder/ssh/main.log" "$sshd" -D -e -f "$folder/ssh/main.conf"
     elif [ -e "$folder/$1/command" ]; then
+        # Until it has ended for good, MySQL takes its socket for one in use and does not start.
+        wait "${pids[$1]}" || true
         mapfile -d '' words <"$folder/$1/command"
         run "$folder/$1/error.log" "${words[@]}" --port="$(cat "$folder/$1/port")"
+        pids[$1]=$started
     fi
 }
 # Traps run between two lines only.
