@@ -3,6 +3,9 @@
 
 use super::{approved, each, local_value};
 use crate::sandbox::case::Case;
+use crate::sandbox::output::Output;
+use crate::sandbox::server::Side;
+use mysql::prelude::Queryable as _;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -146,23 +149,26 @@ fn rows_that_a_unique_index_of_local_refuses_are_named_and_all_others_stand() {
     });
 }
 
+/// Applies the plan while local takes statements of at most 1 MB.
+fn apply_in_small_packets(case: &Case) -> Output {
+    let mut root = case.sandbox.root(Side::Local);
+    let before: u64 = root
+        .query_first("SELECT @@global.max_allowed_packet")
+        .unwrap()
+        .unwrap();
+    root.query_drop("SET GLOBAL max_allowed_packet = 1048576")
+        .unwrap();
+    let applied = case.driftwarden(&["apply", "plans/p.json"]);
+    root.query_drop(format!("SET GLOBAL max_allowed_packet = {before}"))
+        .unwrap();
+    applied
+}
+
 #[test]
 fn statements_fit_a_server_that_takes_only_small_ones() {
-    use crate::sandbox::server::Side;
-    use mysql::prelude::Queryable as _;
     each(&remote(), "", |case: &Case| {
         approved(case);
-        let mut root = case.sandbox.root(Side::Local);
-        let before: u64 = root
-            .query_first("SELECT @@global.max_allowed_packet")
-            .unwrap()
-            .unwrap();
-        root.query_drop("SET GLOBAL max_allowed_packet = 1048576")
-            .unwrap();
-        let applied = case.driftwarden(&["apply", "plans/p.json"]);
-        root.query_drop(format!("SET GLOBAL max_allowed_packet = {before}"))
-            .unwrap();
-        applied.exits(0);
+        apply_in_small_packets(case).exits(0);
         case.assert_equal(&[("db", "db")]);
     });
 }
@@ -170,22 +176,10 @@ fn statements_fit_a_server_that_takes_only_small_ones() {
 /// A row that local takes no statement for is left and named; the same plan brings it once local does.
 #[test]
 fn a_row_larger_than_local_takes_is_brought_by_the_same_plan_later() {
-    use crate::sandbox::server::Side;
-    use mysql::prelude::Queryable as _;
     let remote = "CREATE TABLE t(id INT PRIMARY KEY, v LONGBLOB); INSERT INTO t VALUES(1, 'a'), (2, REPEAT('b', 3000000)), (3, 'c')";
     each(remote, "", |case: &Case| {
         approved(case);
-        let mut root = case.sandbox.root(Side::Local);
-        let before: u64 = root
-            .query_first("SELECT @@global.max_allowed_packet")
-            .unwrap()
-            .unwrap();
-        root.query_drop("SET GLOBAL max_allowed_packet = 1048576")
-            .unwrap();
-        let applied = case.driftwarden(&["apply", "plans/p.json"]);
-        root.query_drop(format!("SET GLOBAL max_allowed_packet = {before}"))
-            .unwrap();
-        let said = applied
+        let said = apply_in_small_packets(case)
             .exits(4)
             .says("id = 2")
             .says("max_allowed_packet is 1048576")
