@@ -3,6 +3,7 @@
 //! No text of the driver stands alone, and no type of it leaves this module.
 
 use super::Side;
+use super::blocked::Blocked;
 use crate::refusal::Problem;
 use crate::retry::Transient;
 use anyhow::Error;
@@ -47,15 +48,18 @@ const TRANSIENT: [u16; 20] = [
     2055, 3168, 4031, 1020,
 ];
 
-/// Describes an error of a statement on an open connection.
-pub(super) fn statement(failure: mysql::Error, side: Side) -> Error {
+/// What a server says of a lock that was waited for too long.
+const LOCK_WAIT: u16 = 1205;
+
+/// Describes an error of a statement on an open connection, which waited for a lock at last.
+pub(super) fn statement(failure: mysql::Error, side: Side, blocked: Option<&Blocked>) -> Error {
     match failure {
-        mysql::Error::MySqlError(error) => answered(error, side),
+        mysql::Error::MySqlError(error) => answered(error, side, blocked),
         other => lost(&other, side),
     }
 }
 
-fn answered(error: mysql::error::MySqlError, side: Side) -> Error {
+fn answered(error: mysql::error::MySqlError, side: Side, blocked: Option<&Blocked>) -> Error {
     let server = ServerError {
         code: error.code,
         message: error.message,
@@ -70,6 +74,12 @@ fn answered(error: mysql::error::MySqlError, side: Side) -> Error {
     } else {
         Error::new(server)
     };
+    if let (LOCK_WAIT, Some(blocked)) = (code, blocked) {
+        return base.context(Problem::new(
+            format!("{name}: a lock was not given in time: {blocked}"),
+            blocked.remedy("then run the command again"),
+        ));
+    }
     match advice(code, side) {
         Some((what, remedy)) => base.context(Problem::new(format!("{name}: {what}"), remedy)),
         None => base.context(format!("{name} refused a statement")),
@@ -101,10 +111,16 @@ fn advice(code: u16, side: Side) -> Option<(&'static str, String)> {
             "a table was altered while it was being read",
             "run `driftwarden plan` again once the change is done".to_owned(),
         ),
-        1205 => (
+        LOCK_WAIT => (
             "a lock was not given in time",
-            "end what holds it: `SHOW PROCESSLIST` on this server shows its connections, one with an open transaction among them"
-                .to_owned(),
+            match side {
+                Side::Remote => "run the command again once what holds it there has ended: an ALTER, or LOCK TABLES",
+                Side::Local => {
+                    "`SHOW FULL PROCESSLIST` on the local server shows its connections: commit or roll back in the one that \
+                     holds it, or end it (`KILL` and its number); then run the command again"
+                }
+            }
+            .to_owned(),
         ),
         3024 | 1969 => (
             "a statement ran into the time limit",
@@ -232,7 +248,7 @@ pub(super) fn login(failure: mysql::Error, place: &Place) -> Error {
                 "the account is locked or its password has expired",
                 "have the server's administrator unlock it or set a new password".to_owned(),
             ),
-            _ => return statement(failure, place.side).context(doing),
+            _ => return statement(failure, place.side, None).context(doing),
         },
         mysql::Error::DriverError(
             mysql::DriverError::UnknownAuthPlugin(_)

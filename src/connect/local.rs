@@ -104,6 +104,7 @@ impl LocalSession {
         let step = "connecting to the local server";
         let mut session = retry::attempt(&delays, step, &*notice, || Self::open(&config.local))?;
         session.patience = Patience(Some((delays, notice)));
+        session.tell_of_locks();
         Ok(session)
     }
 
@@ -135,6 +136,7 @@ impl LocalSession {
         let mut other = Self::open(&self.settings)?;
         login::same_as_before(&self.wire.info, &other.wire.info)?;
         other.patience = self.patience();
+        other.tell_of_locks();
         other.foreign_key_checks(self.foreign_key_checks)?;
         Ok(other)
     }
@@ -159,6 +161,7 @@ impl LocalSession {
             "connected to the local server again"
         );
         self.wire = wire;
+        self.tell_of_locks();
         for name in self.locks.clone() {
             if let Some(holder) = self.lock_within(&name, LOCK_PATIENCE)? {
                 bail!(Problem::new(
@@ -170,6 +173,12 @@ impl LocalSession {
             }
         }
         self.foreign_key_checks(self.foreign_key_checks)
+    }
+
+    fn tell_of_locks(&self) {
+        if let Patience(Some((_, notice))) = &self.patience {
+            self.wire.tell_of_locks(Arc::clone(notice));
+        }
     }
 
     /// Executes one statement and returns the rows affected. The server's error number is in the chain as

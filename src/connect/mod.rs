@@ -3,6 +3,7 @@
 //! The only user of `mysql::Opts`; no type of the driver leaves this folder. Must never give a remote session a way
 //! to send text, and must never leave `prefer_socket` at its default (FACTS.md, finding 3).
 
+mod blocked;
 mod busy;
 mod error;
 mod local;

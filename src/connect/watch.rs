@@ -2,9 +2,11 @@
 //!
 //! A server at work on a long statement sends nothing, and so does one that is frozen, or a network that swallows
 //! everything. What tells them apart is a second, light connection on the same way: while the first is silent, it is
-//! asked for a sign of life. Must never cut a connection whose server answers there, however slow the statement is.
+//! asked for a sign of life, and local whether the statement waits for a lock, and for whose. Must never cut a connection
+//! whose server answers there, however slow the statement is.
 
-use super::error;
+use super::blocked::Blocked;
+use super::{Notice, Row, error};
 use crate::interrupt;
 use crate::sql::session;
 use mysql::prelude::Queryable as _;
@@ -18,10 +20,12 @@ use std::time::{Duration, Instant};
 /// How long nothing may come before the server is asked for a sign of life.
 const SILENCE: Duration = Duration::from_secs(4);
 /// How long a sign of life may take. Two that do not come end the connection: a frozen peer is noticed within
-/// 4 + 1 + 2 × 4 s (measured: 13 s).
+/// 4 + 1 + 2 × 4 s (measured: 13 s), and local, which is asked for locks earlier, before that.
 const SIGN: Duration = Duration::from_secs(4);
 /// How long a login may take: nothing is heard of a frozen server before.
 const LOGIN: Duration = Duration::from_secs(12);
+/// How long a statement on local is silent before it is asked whether it waits for a lock.
+const UNHURRIED: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_millis(500);
 
 /// What a statement does, for what may be done to it when the user wants to stop.
@@ -48,12 +52,16 @@ struct Shared {
     signs: AtomicU64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     /// The socket of the connection and what is under way on it.
     under_way: Option<(RawFd, Work)>,
     /// Why the connection was cut.
     cut: Option<String>,
+    /// The lock that the statement under way was last seen to wait for.
+    blocked: Option<Blocked>,
+    /// Who is told of such a wait; without it nobody asks.
+    told: Option<Notice>,
     closed: bool,
 }
 
@@ -75,6 +83,7 @@ impl Watch {
             shared: Arc::clone(&shared),
             second: Second { way, conn: None },
             id,
+            said: None,
         };
         // Without a thread (a system at its limit) the connection works, unwatched.
         drop(
@@ -96,13 +105,18 @@ impl Watch {
         self.shared.signs.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Says that the answer has ended; returns why the connection was cut meanwhile. The socket is not touched any
-    /// more when this returns, and may be closed.
-    pub(super) fn end(&self) -> Option<String> {
+    /// Asks from now on whether a statement that takes its time waits for a lock, and tells of it.
+    pub(super) fn tell_of_locks(&self, notice: Notice) {
+        self.shared.state().told = Some(notice);
+    }
+
+    /// Says that the answer has ended; returns why the connection was cut meanwhile, and what lock it waited for. The
+    /// socket is not touched any more when this returns, and may be closed.
+    pub(super) fn end(&self) -> (Option<String>, Option<Blocked>) {
         self.sign();
         let mut state = self.shared.state();
         state.under_way = None;
-        state.cut.take()
+        (state.cut.take(), state.blocked.take())
     }
 }
 
@@ -121,6 +135,8 @@ struct Guard {
     shared: Arc<Shared>,
     second: Second,
     id: u64,
+    /// The holders of locks that were told of last.
+    said: Option<Vec<u64>>,
 }
 
 impl Guard {
@@ -128,6 +144,7 @@ impl Guard {
         let mut seen = (0, Instant::now());
         let mut missed = 0;
         let mut stopped = None;
+        let mut asked = None;
         while self.wait() {
             let signs = self.shared.signs.load(Ordering::Relaxed);
             let under_way = self.shared.state().under_way;
@@ -136,17 +153,23 @@ impl Guard {
                 missed = 0;
                 continue;
             };
-            if work == Work::Reading && interrupt::requested() && stopped != Some(signs) {
+            // What waits for a lock has nothing to finish.
+            let idle = work == Work::Reading || self.shared.state().blocked.is_some();
+            if idle && interrupt::requested() && stopped != Some(signs) {
                 stopped = Some(signs);
                 self.second.kill_query(self.id);
+            }
+            if asked != Some(signs) && seen.1.elapsed() >= UNHURRIED {
+                asked = Some(signs);
+                missed = self.look_for_lock(signs);
             }
             if seen.1.elapsed() < SILENCE {
                 continue;
             }
             match self.second.sign_of_life() {
                 Ok(()) => {
-                    missed = 0;
                     seen.1 = Instant::now();
+                    missed = self.look_for_lock(signs);
                 }
                 Err(_) if missed == 0 => missed = 1,
                 Err(why) => {
@@ -171,6 +194,30 @@ impl Guard {
             .wait_timeout(state, TICK)
             .unwrap_or_else(PoisonError::into_inner);
         !state.closed
+    }
+
+    /// Looks whether the statement under way waits for a lock, and tells of it once. Returns how many signs of life were
+    /// missed by that: an answer is one.
+    fn look_for_lock(&mut self, signs: u64) -> u32 {
+        let Some(told) = self.shared.state().told.clone() else {
+            return 0;
+        };
+        let Ok(found) = self.second.blocked(self.id) else {
+            return 1;
+        };
+        let mut state = self.shared.state();
+        if self.shared.signs.load(Ordering::Relaxed) != signs || state.under_way.is_none() {
+            return 0;
+        }
+        state.blocked.clone_from(&found);
+        drop(state);
+        if let Some(blocked) = found
+            && self.said.as_ref() != Some(&blocked.ids())
+        {
+            self.said = Some(blocked.ids());
+            told(&blocked.waiting());
+        }
+        0
     }
 
     /// Ends the connection, unless something was heard of it since.
@@ -215,6 +262,30 @@ impl Second {
                 error::plain(&failure)
             )),
         }
+    }
+
+    /// Asks what lock a connection waits for. A server that does not tell leaves it unknown; one that does not answer is
+    /// an error.
+    fn blocked(&mut self, id: u64) -> Result<Option<Blocked>, Missing> {
+        let mut conn = match self.get() {
+            Err(Missing::Login(mysql::Error::MySqlError(_))) => return Ok(None),
+            got => got?,
+        };
+        for (question, certain) in session::lock_questions(id) {
+            match conn.query::<mysql::Row, _>(question) {
+                Ok(rows) => {
+                    let rows: Vec<Row> = rows.into_iter().map(super::wire::cells).collect();
+                    if let Some(blocked) = Blocked::of(&rows, certain) {
+                        self.conn = Some(conn);
+                        return Ok(Some(blocked));
+                    }
+                }
+                Err(mysql::Error::MySqlError(_)) => {}
+                Err(failure) => return Err(Missing::Login(failure)),
+            }
+        }
+        self.conn = Some(conn);
+        Ok(None)
     }
 
     fn kill_query(&mut self, id: u64) {

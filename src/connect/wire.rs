@@ -4,7 +4,7 @@
 
 use super::error::{self, Place};
 use super::watch::{self, Watch, Way, Work};
-use super::{Row, ServerInfo, Side};
+use super::{Notice, Row, ServerInfo, Side};
 use crate::refusal::Problem;
 use crate::retry::Transient;
 use crate::value::Cell;
@@ -126,6 +126,11 @@ impl Wire {
         })
     }
 
+    /// Tells from now on when a statement waits for a lock, and for whose.
+    pub(super) fn tell_of_locks(&self, notice: Notice) {
+        self.watch.tell_of_locks(notice);
+    }
+
     /// Streams the rows of a statement that answers with one result set.
     pub(super) fn stream(
         &mut self,
@@ -189,7 +194,7 @@ impl Wire {
         };
         self.watch.begin(conn, work);
         let outcome = drive(conn, sql, &self.watch, on_row, &tally.bytes_received);
-        let cut = self.watch.end();
+        let (cut, blocked) = self.watch.end();
         let (number, failure) = match outcome {
             Ok(count) => return Ok(count),
             Err(Failure::Ours(error)) => {
@@ -212,7 +217,7 @@ impl Wire {
                 Gone::Broken
             });
         }
-        let failed = Err(error::statement(failure, side));
+        let failed = Err(error::statement(failure, side, blocked.as_ref()));
         if several {
             failed.context(FailedStatement { number })
         } else {
@@ -276,7 +281,7 @@ fn drive(
                 }
                 Some(Ok(row)) => {
                     watch.sign();
-                    let cells: Vec<Cell> = row.unwrap().into_iter().map(cell).collect();
+                    let cells = cells(row);
                     Tally::add(bytes_received, packet_length(&cells));
                     if let Err(error) = on_row(set, cells) {
                         break Some(Failure::Ours(error));
@@ -296,6 +301,11 @@ fn drive(
         set += 1;
     }
     Ok(set)
+}
+
+/// Takes a row of the text protocol.
+pub(super) fn cells(row: mysql::Row) -> Row {
+    row.unwrap().into_iter().map(cell).collect()
 }
 
 /// Takes a value of the text protocol, which is bytes or NULL.

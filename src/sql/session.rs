@@ -36,6 +36,10 @@ pub const BEGIN_READING: &str = "START TRANSACTION READ ONLY";
 /// The `sql_mode` that local is written under: takes every value a table can hold, and still refuses to truncate.
 pub const LOCAL_SQL_MODE: &str = "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES";
 
+/// How long a statement on local waits for a table's or a row's lock, in seconds. Short, since whoever comes after an ALTER that
+/// waits has to wait as well; the step is tried again along `retry.delays`.
+const LOCK_SECONDS: u32 = 10;
+
 /// Returns the set-up of a remote session, several statements in one send: faithful reading, read-only for every
 /// transaction, a limit for each statement in milliseconds.
 pub fn remote_setup(vendor: Vendor, statement_limit_ms: u64) -> String {
@@ -70,8 +74,9 @@ pub fn local_setup() -> String {
         format!(
             "SET SESSION character_set_results = binary, time_zone = '+00:00', sql_mode = {}, \
              sql_select_limit = 18446744073709551615, net_write_timeout = 600, net_read_timeout = 600, \
-             wait_timeout = 28800, lock_wait_timeout = 60, sql_quote_show_create = 1, div_precision_increment = 4, \
-             sql_auto_is_null = 0, foreign_key_checks = 0, unique_checks = 1",
+             wait_timeout = 28800, lock_wait_timeout = {LOCK_SECONDS}, innodb_lock_wait_timeout = {LOCK_SECONDS}, \
+             sql_quote_show_create = 1, div_precision_increment = 4, sql_auto_is_null = 0, foreign_key_checks = 0, \
+             unique_checks = 1",
             string(LOCAL_SQL_MODE)
         ),
         "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ".to_owned(),
@@ -151,6 +156,69 @@ pub fn kill_query(connection: u64) -> String {
 /// Returns the statement that ends another connection of the same account (local only).
 pub fn kill_connection(connection: u64) -> String {
     format!("KILL CONNECTION {connection}")
+}
+
+/// Returns the questions for what connection `waiting` waits for and who holds it, the surest first, each with whether it is
+/// sure. A server answers some of them: the others it does not know, or the account may not ask. Columns: connection
+/// (NULL where none is known), account, command, seconds, statement, what is locked.
+pub fn lock_questions(waiting: u64) -> [(String, bool); 4] {
+    let threads = "h.PROCESSLIST_ID, CONCAT(h.PROCESSLIST_USER, '@', h.PROCESSLIST_HOST), h.PROCESSLIST_COMMAND, \
+                   h.PROCESSLIST_TIME, LEFT(LTRIM(h.PROCESSLIST_INFO), 12)";
+    let processes = "h.ID, CONCAT(h.USER, '@', h.HOST), h.COMMAND, h.TIME, LEFT(LTRIM(h.INFO), 12)";
+    let weak = "('INTENTION_EXCLUSIVE', 'SHARED', 'SHARED_HIGH_PRIO', 'SHARED_READ', 'SHARED_WRITE', 'SHARED_UPGRADABLE')";
+    [
+        // Tables, as seen by the performance schema. Of two weak locks none keeps the other out, but for a global one.
+        (
+            format!(
+                "SELECT DISTINCT {threads}, NULLIF(CONCAT_WS('.', p.OBJECT_SCHEMA, p.OBJECT_NAME), '') \
+                 FROM performance_schema.threads w \
+                 JOIN performance_schema.metadata_locks p ON p.OWNER_THREAD_ID = w.THREAD_ID AND p.LOCK_STATUS = 'PENDING' \
+                 JOIN performance_schema.metadata_locks g ON g.OBJECT_TYPE = p.OBJECT_TYPE \
+                 AND g.OBJECT_SCHEMA <=> p.OBJECT_SCHEMA AND g.OBJECT_NAME <=> p.OBJECT_NAME \
+                 AND g.LOCK_STATUS = 'GRANTED' AND g.OWNER_THREAD_ID <> p.OWNER_THREAD_ID \
+                 JOIN performance_schema.threads h ON h.THREAD_ID = g.OWNER_THREAD_ID \
+                 WHERE w.PROCESSLIST_ID = {waiting} AND NOT (p.LOCK_TYPE IN {weak} AND g.LOCK_TYPE IN {weak} \
+                 AND (p.OBJECT_TYPE = 'TABLE' OR p.LOCK_TYPE = g.LOCK_TYPE)) ORDER BY h.PROCESSLIST_TIME DESC LIMIT 20"
+            ),
+            true,
+        ),
+        // Rows, on MySQL 8 and newer.
+        (
+            format!(
+                "SELECT DISTINCT {threads}, CONCAT_WS('.', l.OBJECT_SCHEMA, l.OBJECT_NAME) \
+                 FROM performance_schema.threads w \
+                 JOIN performance_schema.data_lock_waits d ON d.REQUESTING_THREAD_ID = w.THREAD_ID \
+                 JOIN performance_schema.threads h ON h.THREAD_ID = d.BLOCKING_THREAD_ID \
+                 LEFT JOIN performance_schema.data_locks l ON l.ENGINE_LOCK_ID = d.REQUESTING_ENGINE_LOCK_ID \
+                 WHERE w.PROCESSLIST_ID = {waiting} ORDER BY h.PROCESSLIST_TIME DESC LIMIT 20"
+            ),
+            true,
+        ),
+        // Rows, on MariaDB and older MySQL.
+        (
+            format!(
+                "SELECT DISTINCT {processes}, REPLACE(l.lock_table, '`', '') FROM information_schema.INNODB_TRX r \
+                 JOIN information_schema.INNODB_LOCK_WAITS d ON d.requesting_trx_id = r.trx_id \
+                 JOIN information_schema.INNODB_TRX b ON b.trx_id = d.blocking_trx_id \
+                 JOIN information_schema.PROCESSLIST h ON h.ID = b.trx_mysql_thread_id \
+                 LEFT JOIN information_schema.INNODB_LOCKS l ON l.lock_id = d.requested_lock_id \
+                 WHERE r.trx_mysql_thread_id = {waiting} ORDER BY h.TIME DESC LIMIT 20"
+            ),
+            true,
+        ),
+        // Tables, where nobody notes who holds them: whoever has a transaction open may, and who does nothing in it most likely.
+        (
+            format!(
+                "SELECT {processes}, NULL FROM information_schema.PROCESSLIST w \
+                 LEFT JOIN information_schema.INNODB_TRX b ON b.trx_mysql_thread_id <> w.ID \
+                 LEFT JOIN information_schema.PROCESSLIST h ON h.ID = b.trx_mysql_thread_id \
+                 AND COALESCE(h.STATE, '') NOT LIKE 'Waiting for %' \
+                 WHERE w.ID = {waiting} AND (w.STATE LIKE 'Waiting for % lock' OR w.STATE LIKE 'Waiting for % flush') \
+                 ORDER BY h.ID IS NULL, h.COMMAND <> 'Sleep', b.trx_started LIMIT 20"
+            ),
+            false,
+        ),
+    ]
 }
 
 /// Returns the query that takes a named lock without waiting: 1 when taken.

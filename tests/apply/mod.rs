@@ -5,6 +5,7 @@ mod drift;
 mod hostile;
 mod killed;
 mod load;
+mod locks;
 mod refused;
 mod revert;
 
