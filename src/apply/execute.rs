@@ -18,6 +18,7 @@ use crate::interrupt;
 use crate::plan::{Entry, Plan};
 use crate::progress;
 use crate::refusal::{Refusal, summary};
+use crate::retry;
 use crate::schema::ObjectName;
 use anyhow::{Context as _, Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,7 +56,7 @@ pub fn lock(local: &mut LocalSession, plan: &Plan) -> Result<()> {
 /// Executes a plan. The undo record is written to before each change.
 ///
 /// # Errors
-/// When the undo record cannot be written, or a trigger cannot be put back for a broken connection; what fails in an
+/// When the undo record cannot be begun, or what an apply begins with cannot be read; what fails in an
 /// entry is in the outcome. `at` is the time that the record notes.
 pub fn execute(
     plan: &FreshPlan,
@@ -75,7 +76,7 @@ pub fn execute(
         keeper: Keeper::begin(plan, local)?,
         endings: BTreeMap::new(),
         outcome: Outcome::default(),
-        broken: false,
+        stopped: None,
         wholes: Wholes::of(plan.approved().plan(), plan.records())?,
     };
     let mut grouped: Option<(Keys, Vec<Unit<'_>>)> = None;
@@ -87,9 +88,9 @@ pub fn execute(
         if runner.endings.contains_key(&entry.id) {
             continue;
         }
-        if runner.broken {
-            let reason = Reason::passing("the connection to the local server broke before");
-            runner.end(entry, Ending::Refused(reason), notice);
+        if let Some(reason) = &runner.stopped {
+            let ending = Ending::Refused(reason.clone());
+            runner.end(entry, ending, notice);
             continue;
         }
         if let Some(ending) = runner.beforehand(entry) {
@@ -104,7 +105,7 @@ pub fn execute(
             };
             for unit in in_turn(units, &entry.id) {
                 let ended = |member: &&Entry| runner.endings.contains_key(&member.id);
-                if !runner.broken && !interrupt::requested() && !unit.iter().all(ended) {
+                if runner.stopped.is_none() && !interrupt::requested() && !unit.iter().all(ended) {
                     runner.unit(unit, keys, local, journal, notice)?;
                 }
             }
@@ -135,8 +136,9 @@ pub fn execute(
             runner.end(entry, ending, notice);
         }
     }
-    if !runner.broken {
-        std::mem::take(&mut runner.wholes).note_left(local, journal)?;
+    if runner.stopped.is_none() {
+        let noted = std::mem::take(&mut runner.wholes).note_left(local, journal);
+        runner.recorded(noted);
         let noted = runner.keeper.finish(local, &runner.endings);
         runner.noted(noted.map(drop));
         if !runner.outcome.interrupted {
@@ -144,8 +146,9 @@ pub fn execute(
         }
     }
     if runner.outcome.exit_code() == 0 {
-        counters::note(local, journal, &entries, true)?;
-        journal.append(&Record::End)?;
+        let ended = counters::note(local, journal, &entries, true)
+            .and_then(|()| journal.append(&Record::End));
+        runner.recorded(ended);
     }
     Ok(runner.outcome)
 }
@@ -164,7 +167,8 @@ struct Runner<'p> {
     keeper: Keeper<'p>,
     endings: BTreeMap<String, Ending>,
     outcome: Outcome,
-    broken: bool,
+    /// Why nothing more can be executed.
+    stopped: Option<Reason>,
     wholes: Wholes,
 }
 
@@ -252,8 +256,7 @@ impl Runner<'_> {
         }
         let (down, taken) = triggers::down(local, journal, &tables);
         if let Err(error) = taken {
-            let lost = down.up(local, journal)?;
-            self.outcome.lost.extend(lost);
+            self.put_back(down.up(local, journal), false);
             for entry in members {
                 let ending = failed(&error, 0);
                 self.end(entry, ending, notice);
@@ -275,6 +278,7 @@ impl Runner<'_> {
                 pointing: Vec::new(),
                 interrupted: false,
                 stand: 0,
+                unrecorded: None,
             };
             let progress = run_members(&mut run, &members, &tables, keys);
             self.outcome.interrupted |= run.interrupted;
@@ -291,12 +295,7 @@ impl Runner<'_> {
         let mended = local
             .again("going on", |local| local.foreign_key_checks(false))
             .and_then(|()| down.up(local, journal));
-        match (mended, &result) {
-            (Ok(lost), _) => self.outcome.lost.extend(lost),
-            // The connection broke: nothing more can be executed, and the next apply puts back what is down.
-            (Err(_), Err(_)) => self.broken = true,
-            (Err(error), Ok(_)) => return Err(error),
-        }
+        self.put_back(mended, result.is_ok());
         match result {
             Ok(progress) => {
                 for (entry, mut progress) in members.iter().zip(progress) {
@@ -320,11 +319,36 @@ impl Runner<'_> {
                 }
             }
         }
-        if !self.broken {
+        if self.stopped.is_none() {
             let noted = self.keeper.rows_ended(local, &self.endings, &tables);
             self.noted(noted);
         }
         Ok(())
+    }
+
+    /// Takes what became of putting the triggers back; `stands` tells whether the entries before it went well.
+    fn put_back(&mut self, mended: Result<Vec<String>>, stands: bool) {
+        match mended {
+            Ok(lost) => self.outcome.lost.extend(lost),
+            // The connection broke: nothing more can be executed, and the next apply puts back what is down.
+            Err(error) if retry::broke(&error) => {
+                self.stopped = Some(Reason::passing(
+                    "the connection to the local server broke before",
+                ));
+                if stands {
+                    self.outcome.lost.push(summary(&error));
+                }
+            }
+            // All are up again, which the record does not say.
+            Err(error) => self.stopped = Some(Reason::of(&error)),
+        }
+    }
+
+    /// An undo record that is not complete costs the next apply, or a revert, a look at what is there.
+    fn recorded(&mut self, recorded: Result<()>) {
+        if let Err(error) = recorded {
+            self.outcome.unrecorded = Some(Reason::of(&error));
+        }
     }
 
     /// What cannot be noted costs the next plan a full comparison, no row.
@@ -375,7 +399,9 @@ fn run_entry(run: &mut Run<'_>, entry: &Entry) -> Result<Progress> {
         rows::run(run, entry, &target)
     };
     progress::end();
-    done
+    let done = done?;
+    run.recorded()?;
+    Ok(done)
 }
 
 /// Runs entries in one transaction whose foreign keys are checked at its end: no reference may lead nowhere that did
@@ -390,20 +416,24 @@ fn together(
     run.local.begin()?;
     let result = all_of(run, members, tables, keys).and_then(|progress| {
         run.local.commit()?;
-        for entry in members {
-            run.journal.append(&Record::Committed {
-                entry: entry.id.clone(),
-            })?;
-        }
         Ok(progress)
     });
-    if let Err(error) = &result {
-        drop(run.local.rollback());
-        for entry in members {
-            rows::rolled_back(run.journal, entry, error);
+    match result {
+        Ok(progress) => {
+            run.stand = progress.iter().map(|one| one.changed).sum();
+            for entry in members {
+                rows::committed(run.journal, entry)?;
+            }
+            Ok(progress)
+        }
+        Err(error) => {
+            drop(run.local.rollback());
+            for entry in members {
+                rows::rolled_back(run.journal, entry, &error);
+            }
+            Err(error)
         }
     }
-    result
 }
 
 fn all_of(

@@ -171,7 +171,7 @@ impl FreshPlan {
                         remedy: Some(
                             "drop it, or give the local account the rights to read it, and apply again".to_owned(),
                         ),
-                        next: Next::ApplyAgain,
+                        next: Next::ApplyAgain, made: false,
                     }));
                 }
                 self.judge_table(entry, &name, database)?
@@ -299,6 +299,7 @@ impl FreshPlan {
                     what: format!("it depends on {id}, which is not approved"),
                     remedy: Some("approve that too, and apply again".to_owned()),
                     next: Next::ApplyAgain,
+                    made: false,
                 }),
             })
     }

@@ -43,6 +43,8 @@ pub struct Reason {
     pub remedy: Option<String>,
     /// What leads on.
     pub next: Next,
+    /// Whether the change was made all the same: what could not be completed is its undo record.
+    pub made: bool,
 }
 
 impl Reason {
@@ -52,6 +54,7 @@ impl Reason {
             what: what.into(),
             remedy: None,
             next: Next::PlanAgain,
+            made: false,
         }
     }
 
@@ -61,6 +64,7 @@ impl Reason {
             what: what.into(),
             remedy: None,
             next: Next::ApplyAgain,
+            made: false,
         }
     }
 
@@ -78,6 +82,7 @@ impl Reason {
             } else {
                 Next::PlanAgain
             },
+            made: refusal::find::<undo::Unrecorded>(error).is_some(),
         }
     }
 
@@ -87,6 +92,7 @@ impl Reason {
             what: format!("it depends on {other}, which {ended}"),
             remedy: None,
             next: self.next,
+            made: false,
         }
     }
 
@@ -128,7 +134,8 @@ pub enum Ending {
     },
     /// Not executed, for a reason known beforehand.
     Refused(Reason),
-    /// The server refused it, or the connection broke; nothing of it (or of its last batch) stands.
+    /// The server refused it, or the connection broke; nothing of it (or of its last batch) stands, unless its reason says
+    /// so.
     Failed {
         /// Rows changed by the batches before.
         rows: u64,
@@ -155,6 +162,8 @@ pub struct Outcome {
     pub lost: Vec<String>,
     /// Tables of which it could not be noted how far they are brought up to date, with what the server says.
     pub unnoted: Vec<String>,
+    /// Why the undo record could not be completed at the end.
+    pub unrecorded: Option<Reason>,
     /// Whether the user interrupted it.
     pub interrupted: bool,
 }
@@ -162,11 +171,13 @@ pub struct Outcome {
 impl Outcome {
     /// Returns whether an entry was left out of which this leads on.
     pub fn leads_on_by(&self, wanted: Next) -> bool {
-        self.reports.iter().any(|report| match &report.ending {
-            Ending::Refused(reason) | Ending::Failed { reason, .. } => reason.next == wanted,
-            Ending::Stale { next, .. } => *next == wanted,
-            _ => false,
-        })
+        let ended = self.unrecorded.as_ref();
+        ended.is_some_and(|reason| reason.next == wanted)
+            || self.reports.iter().any(|report| match &report.ending {
+                Ending::Refused(reason) | Ending::Failed { reason, .. } => reason.next == wanted,
+                Ending::Stale { next, .. } => *next == wanted,
+                _ => false,
+            })
     }
 
     /// Returns the exit code: 0 all done, 3 nothing executed, 4 some executed and some not, 1 nothing executed because
@@ -183,8 +194,11 @@ impl Outcome {
                     ending,
                     Ending::Stale { rows: 1.., .. } | Ending::Failed { rows: 1.., .. }
                 )
+                || matches!(ending, Ending::Failed { reason, .. } if reason.made)
         });
-        let failed = any(|ending| matches!(ending, Ending::Failed { .. })) || !self.lost.is_empty();
+        let failed = any(|ending| matches!(ending, Ending::Failed { .. }))
+            || !self.lost.is_empty()
+            || self.unrecorded.is_some();
         let refused = any(|ending| matches!(ending, Ending::Refused(_) | Ending::Stale { .. }));
         match (executed, failed, refused) {
             (_, false, false) => 0,

@@ -5,7 +5,7 @@
 
 use super::freshness::text_now;
 use super::table::{model_of, object_of};
-use super::undo::{Journal, Record};
+use super::undo::{Journal, Record, Unrecorded};
 use super::{demands, save};
 use crate::connect::{LocalSession, ObjectEnvironment, Reader};
 use crate::diff::schema::keeps_values;
@@ -165,7 +165,7 @@ fn left(
     if !save::is_saved(entry.risk, &before, Some(&after)) {
         return Ok(());
     }
-    save::left(local, journal, entry, name, &before, &after)
+    save::left(local, journal, entry, name, &before, &after).context(Unrecorded)
 }
 
 fn object(
@@ -224,9 +224,10 @@ fn announce(
 }
 
 fn committed(journal: &mut Journal, entry: &Entry) -> Result<()> {
-    journal.append(&Record::Committed {
+    let record = Record::Committed {
         entry: entry.id.clone(),
-    })
+    };
+    journal.append(&record).context(Unrecorded)
 }
 
 fn first_line(statement: &str) -> String {

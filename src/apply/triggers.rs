@@ -142,19 +142,23 @@ impl Down {
     /// Puts the triggers back; returns what could not be, in words. The record keeps the way back.
     ///
     /// # Errors
-    /// When the record cannot be written, or the connection broke.
+    /// When the connection broke; or, once all are back, when the record cannot be written.
     pub(super) fn up(self, local: &mut LocalSession, journal: &mut Journal) -> Result<Vec<String>> {
         let mut lost = Vec::new();
+        let mut recorded = Ok(());
         for (database, trigger) in self.0.into_iter().rev() {
             match put_back(local, &database, &trigger) {
-                Ok(()) => journal.append(&Record::TriggerUp {
-                    database,
-                    name: trigger.name,
-                })?,
+                Ok(()) => {
+                    let up = Record::TriggerUp {
+                        database,
+                        name: trigger.name,
+                    };
+                    recorded = recorded.and(journal.append(&up));
+                }
                 Err(error) => lost.push(refused(error)?),
             }
         }
-        Ok(lost)
+        recorded.map(|()| lost)
     }
 }
 

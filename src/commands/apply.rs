@@ -133,6 +133,10 @@ fn note_failures(outcome: &Outcome, plan: &Plan, context: &mut Context<'_>) {
             failure::note("apply", &error, context);
         }
     }
+    if let Some(reason) = &outcome.unrecorded {
+        let error = Problem::new(&reason.what, reason.in_words()).into();
+        failure::note("apply", &error, context);
+    }
 }
 
 /// Returns the remote name of an entry's object.
@@ -413,7 +417,14 @@ fn print_summary(
             crate::plan::Kind::InsertRows => totals[0] += rows,
             crate::plan::Kind::UpdateRows => totals[1] += rows,
             crate::plan::Kind::DeleteRows => totals[2] += rows,
-            _ => objects += u64::from(matches!(report.ending, Ending::Done { .. })),
+            _ => {
+                let made = match &report.ending {
+                    Ending::Done { .. } => true,
+                    Ending::Failed { reason, .. } => reason.made,
+                    _ => false,
+                };
+                objects += u64::from(made);
+            }
         }
     }
     let problems: Vec<&Report> = outcome
@@ -441,6 +452,14 @@ fn print_summary(
         )?;
     }
     print_problems(&problems, context)?;
+    if let Some(reason) = &outcome.unrecorded {
+        writeln!(
+            context.out,
+            "The undo record could not be completed: {}\n      next: {}",
+            line_of(&reason.what),
+            line_of(reason.in_words())
+        )?;
+    }
     let waiting = plan.entries.len() - outcome.reports.len().min(plan.entries.len());
     if waiting > 0 && !outcome.interrupted {
         let were = if waiting == 1 { " was" } else { "s were" };
@@ -451,7 +470,7 @@ fn print_summary(
     }
     let heading = if outcome.interrupted {
         "Apply interrupted!"
-    } else if problems.is_empty() && outcome.lost.is_empty() {
+    } else if problems.is_empty() && outcome.lost.is_empty() && outcome.unrecorded.is_none() {
         "Apply complete!"
     } else {
         "Apply incomplete!"
@@ -516,6 +535,7 @@ fn print_json(outcome: &Outcome, plan: &Plan, context: &mut Context<'_>) -> Resu
         "interrupted": outcome.interrupted,
         "triggers_down": outcome.lost,
         "not_noted": outcome.unnoted,
+        "not_recorded": outcome.unrecorded.as_ref().map(|reason| &reason.what),
         "entries": entries,
     });
     writeln!(context.out, "{text:#}").map_err(|error| {

@@ -1,6 +1,7 @@
 //! `apply` on real servers: what it refuses, what it leaves alone, and that a kill at any instant is finished by running
 //! it again; and `revert`.
 
+mod disk;
 mod drift;
 mod hostile;
 mod killed;

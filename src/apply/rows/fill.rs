@@ -86,9 +86,7 @@ pub(super) fn fill(run: &mut Run<'_>, entry: &Entry, target: &Target<'_>) -> Res
             error = crate::refusal::summary(&error),
             "a stretch of rows was refused: the rest is looked at row by row"
         ),
-        None => run.journal.append(&Record::Committed {
-            entry: entry.id.clone(),
-        })?,
+        None => super::committed(run.journal, entry)?,
     }
     Ok(committed)
 }

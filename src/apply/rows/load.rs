@@ -217,6 +217,8 @@ fn insert(
         Ok(()) => {
             progress.changed += load.rows.len() as u64;
             run.stand = progress.changed;
+            run.recorded()
+                .with_context(|| describe(entry, &load.rows))?;
             Ok(true)
         }
         Err(error) if crate::connect::server_code(&error).is_some() && !broke(&error) => Ok(false),

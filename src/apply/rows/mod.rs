@@ -16,7 +16,7 @@ use super::approved::ApprovedPlan;
 use super::foreign::{self, Key};
 use super::state::MOST_KEYS;
 use super::table::Target;
-use super::undo::{Journal, Record};
+use super::undo::{Journal, Record, Unrecorded};
 use crate::connect::{LocalSession, Reader as _, server_code};
 use crate::interrupt;
 use crate::plan::row_sql::Values;
@@ -100,6 +100,8 @@ pub(super) struct Run<'a> {
     pub(super) interrupted: bool,
     /// Rows changed by the batches that are committed.
     pub(super) stand: u64,
+    /// Why the record of the last of them could not be completed.
+    pub(super) unrecorded: Option<anyhow::Error>,
 }
 
 impl Run<'_> {
@@ -113,6 +115,14 @@ impl Run<'_> {
         }
         self.interrupted = interrupt::requested();
         Ok(self.interrupted)
+    }
+
+    /// Ends the entry where the record of what is committed could not be completed.
+    ///
+    /// # Errors
+    /// Why it could not.
+    pub(super) fn recorded(&mut self) -> Result<()> {
+        self.unrecorded.take().map_or(Ok(()), Err)
     }
 
     /// Whether the server takes a statement of this size.
@@ -185,6 +195,7 @@ pub(super) fn transaction<T>(
     if run.shared {
         return part(run, f);
     }
+    run.recorded()?;
     run.local.patience().run(&entry.id, |first| {
         if !first {
             run.local.renew()?;
@@ -209,7 +220,7 @@ pub(super) fn attempt(
         run.stand = after.changed;
     }
     *progress = after;
-    Ok(())
+    run.recorded()
 }
 
 /// Runs `f` in the transaction that is open around it; a row that is refused takes back what `f` did, nothing else.
@@ -230,17 +241,29 @@ fn once<T>(
     run.local.begin()?;
     let result = f(run).and_then(|value| {
         run.local.commit()?;
-        run.journal.note(&Record::Committed {
-            entry: entry.id.clone(),
-        })?;
         Ok(value)
     });
-    if let Err(error) = &result {
-        // What failed first is the error to tell; a broken connection has rolled back by itself.
-        drop(run.local.rollback());
-        rolled_back(run.journal, entry, error);
+    match &result {
+        // What is committed counts, whatever becomes of its record.
+        Ok(_) => run.unrecorded = committed(run.journal, entry).err(),
+        Err(error) => {
+            // What failed first is the error to tell; a broken connection has rolled back by itself.
+            drop(run.local.rollback());
+            rolled_back(run.journal, entry, error);
+        }
     }
     result
+}
+
+/// Notes that what was recorded of an entry's rows is committed.
+///
+/// # Errors
+/// When the record cannot be written: then a revert looks at each row.
+pub(super) fn committed(journal: &mut Journal, entry: &Entry) -> Result<()> {
+    let record = Record::Committed {
+        entry: entry.id.clone(),
+    };
+    journal.note(&record).context(Unrecorded)
 }
 
 /// Notes that what was recorded of an entry's rows does not stand. After a broken connection no one knows.

@@ -177,6 +177,18 @@ pub struct Blob {
     pub columns: Vec<String>,
 }
 
+/// Attached to an error of the record's that came after the change which it was to complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unrecorded;
+
+impl std::fmt::Display for Unrecorded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the change was made, but its undo record could not be completed")
+    }
+}
+
+impl std::error::Error for Unrecorded {}
+
 /// The record of one plan's applies, open for appending.
 #[derive(Debug)]
 pub struct Journal {
@@ -385,7 +397,7 @@ fn private(path: &Path, mode: u32) -> std::io::Result<()> {
 fn cannot_write(path: &Path, error: &std::io::Error) -> Problem {
     Problem::new(
         format!(
-            "the undo record {} cannot be written, so nothing more was changed: {error}",
+            "the undo record {} cannot be written, so nothing more is changed: {error}",
             path.display()
         ),
         "make room on the disk (or mend the folder's permissions) and run the same apply again",
