@@ -36,6 +36,11 @@ impl fmt::Display for Exhausted {
 
 impl std::error::Error for Exhausted {}
 
+/// Marks an error that may pass as one that is waited for no longer.
+pub fn give_up(error: anyhow::Error) -> anyhow::Error {
+    error.context(Exhausted("it is not tried again".to_owned()))
+}
+
 /// Returns whether trying the failed step again on a new connection may help.
 pub fn is_transient(error: &anyhow::Error) -> bool {
     broke(error) && crate::refusal::find::<Exhausted>(error).is_none()
@@ -55,6 +60,16 @@ impl Delays {
     /// Takes the waits in their order.
     pub fn new(waits: impl IntoIterator<Item = Duration>) -> Self {
         Self(waits.into_iter().collect())
+    }
+
+    /// Returns how many attempts are made within a time, the first one included.
+    pub fn attempts_within(&self, time: Duration) -> usize {
+        let mut waited = Duration::ZERO;
+        let within = self.0.iter().take_while(|wait| {
+            waited += **wait;
+            waited <= time
+        });
+        1 + within.count()
     }
 }
 
@@ -156,6 +171,14 @@ mod tests {
         checksum: reading shop.users: connection lost; trying again at once (attempt 2 of 3)
         checksum: reading shop.users: connection lost; trying again in 1 ms (attempt 3 of 3)
         ");
+    }
+
+    #[test]
+    fn attempts_within_a_time_are_those_before_the_first_long_wait() {
+        let delays = |waits: &[u64]| Delays::new(waits.iter().copied().map(Duration::from_secs));
+        let within = |waits: &[u64]| delays(waits).attempts_within(Duration::from_secs(3));
+        assert_eq!(within(&[0, 1, 5, 15, 30]), 3);
+        assert_eq!((within(&[]), within(&[30]), within(&[1, 2, 1])), (1, 1, 3));
     }
 
     #[test]

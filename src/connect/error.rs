@@ -8,6 +8,7 @@ use crate::refusal::Problem;
 use crate::retry::Transient;
 use anyhow::Error;
 use std::fmt;
+use std::io::ErrorKind;
 
 /// What a server answered instead of a result. Kept in the chain of every error that came from a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -208,6 +209,23 @@ pub(super) fn plain(failure: &mysql::Error) -> String {
     }
 }
 
+/// Nobody listens where the server should be. Kept in the chain, with the system's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NotThere(String);
+
+impl fmt::Display for NotThere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NotThere {}
+
+/// Returns whether nobody listens where the server should be.
+pub(super) fn is_not_there(error: &Error) -> bool {
+    crate::refusal::find::<NotThere>(error).is_some()
+}
+
 /// Where a login goes, for errors.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
@@ -291,6 +309,17 @@ fn statement_source(failure: mysql::Error, side: Side) -> Error {
     }
 }
 
+/// Why the system did not connect.
+fn system_error(failure: &mysql::Error) -> Option<ErrorKind> {
+    match failure {
+        mysql::Error::DriverError(mysql::DriverError::CouldNotConnect(Some((_, _, kind)))) => {
+            Some(*kind)
+        }
+        mysql::Error::IoError(cause) => Some(cause.kind()),
+        _ => None,
+    }
+}
+
 /// Describes a server that could not be reached at login, by what ssh said of the forward.
 fn unreachable(failure: &mysql::Error, place: &Place) -> Error {
     let cause = place
@@ -319,7 +348,17 @@ fn unreachable(failure: &mysql::Error, place: &Place) -> Error {
             "see that `remote.host` and `remote.port` lead to a MySQL server, as seen from the ssh host, and that it \
              runs",
         )),
-        (None, Side::Local) => transient().context(Problem::new(
+        (None, Side::Local) => match system_error(failure) {
+            Some(ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
+                transient().context(NotThere(cause.clone()))
+            }
+            // What the path is, or who may use it, no further attempt changes.
+            Some(ErrorKind::PermissionDenied | ErrorKind::InvalidInput | ErrorKind::NotADirectory) => {
+                Error::msg(cause.clone())
+            }
+            _ => transient(),
+        }
+        .context(Problem::new(
             "the server cannot be reached",
             "start the local server, or correct `local.socket` (or `local.host` and `local.port`)",
         )),

@@ -2,7 +2,7 @@
 //!
 //! Must never connect to a host that is not loopback unless the config says so.
 
-use super::error::{Place, cannot_compute, server_code};
+use super::error::{Place, cannot_compute, is_not_there, server_code};
 use super::login;
 use super::watch::Way;
 use super::wire::{Gone, Tally, Wire};
@@ -23,6 +23,10 @@ use std::time::{Duration, Instant};
 /// How long a lock that is held is asked for again: the server notices the end of a killed run, or of a connection of
 /// our own that broke, only when its last statement ends.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a server that is not there when a command begins is waited for: most likely it is not running, or the config
+/// leads elsewhere. One that was there and went is waited for along `retry.delays`.
+const STARTING: Duration = Duration::from_secs(3);
 
 /// A session on the local server. Opens with `foreign_key_checks` off: see [`LocalSession::foreign_key_checks`].
 pub struct LocalSession {
@@ -95,14 +99,26 @@ impl LocalSession {
         })
     }
 
-    /// Logs in; what may pass is tried again along `retry.delays`, here and in [`LocalSession::again`].
+    /// Logs in; what may pass is tried again along `retry.delays`, here and in [`LocalSession::again`]. Here, a server that is not
+    /// there at all is given up on early.
     ///
     /// # Errors
     /// As for [`LocalSession::open`].
     pub fn open_patiently(config: &Config, notice: Notice) -> Result<Self> {
         let delays = Delays::new(config.retry.delays.iter().map(|delay| delay.0));
         let step = "connecting to the local server";
-        let mut session = retry::attempt(&delays, step, &*notice, || Self::open(&config.local))?;
+        let enough = delays.attempts_within(STARTING);
+        let mut tried = 0;
+        let mut session = retry::attempt(&delays, step, &*notice, || {
+            tried += 1;
+            Self::open(&config.local).map_err(|error| {
+                if tried >= enough && is_not_there(&error) {
+                    retry::give_up(error)
+                } else {
+                    error
+                }
+            })
+        })?;
         session.patience = Patience(Some((delays, notice)));
         session.tell_of_locks();
         Ok(session)

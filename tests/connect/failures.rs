@@ -1,7 +1,10 @@
 //! Each way in which the connection can fail has its own message and leaves nothing behind.
 
 use super::{Sandbox, driftwarden};
+use crate::sandbox::Vendor;
+use crate::sandbox::case::Case;
 use serde_json::json;
+use std::time::{Duration, Instant};
 
 /// What `doctor` says of a config with one part replaced: it must fail, and name a next step.
 fn doctor(sandbox: &Sandbox, pointer: &str, value: serde_json::Value) -> String {
@@ -85,6 +88,33 @@ fn every_failure_of_the_servers_is_told_apart() {
             let out = doctor(&sandbox, pointer, value);
             assert!(out.contains(said), "{pointer}: {out}");
         }
+    }
+}
+
+/// A server that does not run, or a wrong address, is not waited for as one is that broke off.
+#[test]
+fn a_local_server_that_is_not_there_is_said_within_seconds() {
+    let case = Case::with_database(Vendor::MariaDb, "SELECT 1", "SELECT 1");
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = closed.local_addr().unwrap().port();
+    drop(closed);
+    let nobody = case.folder().join("nobody.sock");
+    drop(std::os::unix::net::UnixListener::bind(&nobody).unwrap());
+    for local in [
+        json!({"socket": "/nowhere/mysql.sock"}),
+        json!({"socket": nobody}),
+        json!({"socket": null, "host": "127.0.0.1", "port": port}),
+        json!({"socket": format!("/{}", "x".repeat(200))}),
+    ] {
+        let extra = json!({"local": local, "retry": {"delays": ["0s", "1s", "5s", "15s", "30s"]}});
+        case.write_config(&json!([case.name("db")]), &extra);
+        let since = Instant::now();
+        let output = case
+            .driftwarden(&["plan", "--out", "plans/p.json"])
+            .exits(1)
+            .says("the server cannot be reached")
+            .says("next: start the local server, or correct `local.socket`");
+        assert!(since.elapsed() < Duration::from_secs(6), "{output}");
     }
 }
 
