@@ -128,11 +128,7 @@ pub fn now(
     };
     let mut obstacle = Obstacle::default();
     local.statement_limit(Some(PATIENCE))?;
-    // An expression of the plan's stands in the question before any server has judged whether a table may have it: a
-    // function that it calls must not write.
-    local.begin_reading()?;
-    let counted = count(local, &asked, demand, &parent, true);
-    local.rollback()?;
+    let counted = reading(local, |local| count(local, &asked, demand, &parent, true));
     local.statement_limit(None)?;
     match counted? {
         Answer::Counted(now, example) => {
@@ -143,6 +139,20 @@ pub fn now(
         Answer::Unknown(why) => obstacle.unknown = Some(why),
     }
     Ok(obstacle)
+}
+
+/// Asks in a transaction that cannot write: an expression of another's stands in the question, of production's or of a plan's,
+/// before this server has judged whether a table may have it, and a function that it calls must not write.
+fn reading<T>(
+    local: &mut LocalSession,
+    ask: impl FnOnce(&mut LocalSession) -> Result<T>,
+) -> Result<T> {
+    local.begin_reading()?;
+    let answer = ask(local);
+    let ended = local.rollback();
+    // What failed first is the error to tell.
+    let answer = answer?;
+    ended.map(|()| answer)
 }
 
 struct Surveyor<'a, 'p> {
@@ -165,7 +175,8 @@ impl Surveyor<'_, '_> {
         let mut look = || -> Result<()> {
             for subject in self.subjects {
                 for demand in subject.demands {
-                    let obstacle = self.obstacle(local, subject, demand).with_context(|| {
+                    let looked = reading(local, |local| self.obstacle(local, subject, demand));
+                    let obstacle = looked.with_context(|| {
                         format!(
                             "looking at the rows of {} for {}",
                             subject.name,

@@ -41,6 +41,38 @@ fn direct(case: &Case) {
     );
 }
 
+/// What production's checks are made of is asked of local's rows where nothing can be written.
+#[test]
+fn a_check_of_production_is_asked_in_a_transaction_that_only_reads() {
+    for vendor in Vendor::ALL {
+        let case = Case::with_database(
+            vendor,
+            "CREATE TABLE t(id INT PRIMARY KEY, v INT, CONSTRAINT positive CHECK (v + 7919 > 7919)); INSERT INTO t VALUES(1, 1)",
+            "CREATE TABLE t(id INT PRIMARY KEY, v INT); INSERT INTO t VALUES(1, -1), (2, -2)",
+        );
+        let proxy = faulty(&case, At::Local, When::Never, What::Cut);
+        case.plan("p", &[]);
+        let packets = proxy.packets();
+        let mut asked = 0;
+        for (number, packet) in packets.iter().enumerate() {
+            if !packet.contains("7919") || !packet.contains("SELECT ") {
+                continue;
+            }
+            asked += 1;
+            let before = packets[..number].iter().rfind(|packet| {
+                ["START TRANSACTION", "ROLLBACK", "COMMIT"]
+                    .iter()
+                    .any(|word| packet.contains(word))
+            });
+            assert!(
+                before.is_some_and(|packet| packet.contains("START TRANSACTION READ ONLY")),
+                "{packet:?} after {before:?}"
+            );
+        }
+        assert!(asked > 0, "{packets:#?}");
+    }
+}
+
 /// Keeps one entry of the plan, approved and on its own.
 fn only(plan: &mut Plan, kind: Kind) -> &mut Entry {
     // The rows of a table whose schema is the same on both sides need nothing before them.
