@@ -2,8 +2,9 @@
 //!
 //! Must never come between a result and a file or pipe: off a terminal there is none.
 
+use crate::config::child;
 use std::io::{ErrorKind, IsTerminal, Write};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 /// Returns the pager to use: `PAGER`, otherwise `less`; `None` off a terminal, and where it is empty or `cat`.
 pub fn of_user() -> Option<String> {
@@ -27,7 +28,7 @@ fn chosen(named: Option<&str>) -> Option<String> {
 /// # Errors
 /// When the pager breaks off in another way.
 pub fn show(pager: &str, text: &[u8]) -> std::io::Result<bool> {
-    let mut command = Command::new("sh");
+    let mut command = child::command("sh");
     command.args(["-c", pager]).stdin(Stdio::piped());
     // Short text is printed and stays; colours pass; as git sets it.
     if std::env::var_os("LESS").is_none() {

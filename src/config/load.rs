@@ -5,6 +5,7 @@
 
 use super::Config;
 use super::check::check;
+use super::child;
 use crate::nearest::nearest;
 use crate::refusal::Problem;
 use anyhow::{Context, Result};
@@ -12,7 +13,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 /// A config file, read and checked.
 #[derive(Debug, Clone)]
@@ -60,6 +61,7 @@ pub fn load(path: &Path) -> Result<Loaded> {
         from_json(&text)
     }
     .map_err(wrong)?;
+    child::withhold(config.secret_variables());
     check(&config).map_err(wrong)?;
     let warnings =
         warnings(&config, path).with_context(|| format!("examining {}", path.display()))?;
@@ -252,7 +254,7 @@ fn tracked_by_git(path: &Path) -> bool {
     let folder = folder
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    Command::new("git")
+    child::command("git")
         .arg("-C")
         .arg(folder)
         .args(["ls-files", "--error-unmatch", "--"])

@@ -3,6 +3,7 @@
 //! Must never hold a password in a type that can be printed or serialised.
 
 pub mod check;
+pub mod child;
 pub mod duration;
 mod json_schema;
 pub mod load;
@@ -173,7 +174,7 @@ impl Remote {
         secret::Source {
             section: "remote",
             variable: self.password_env.as_deref(),
-            default_variable: "DRIFTWARDEN_REMOTE_PASSWORD",
+            default_variable: child::REMOTE_PASSWORD,
             command: self.password_command.as_deref(),
             defaults_file: self.defaults_file.as_ref(),
             literal: self.password.as_ref(),
@@ -182,8 +183,8 @@ impl Remote {
 }
 
 impl Config {
-    /// Returns the environment variables that hold secrets: no child process gets them.
-    pub fn secret_variables(&self) -> Vec<String> {
+    /// Returns the environment variables that hold secrets: no child process gets them ([`child::command`]).
+    fn secret_variables(&self) -> Vec<String> {
         let sources = [self.remote.password_source(), self.local.password_source()];
         let mut names: Vec<String> = sources
             .iter()
@@ -204,7 +205,7 @@ impl Local {
         secret::Source {
             section: "local",
             variable: self.password_env.as_deref(),
-            default_variable: "DRIFTWARDEN_LOCAL_PASSWORD",
+            default_variable: child::LOCAL_PASSWORD,
             command: self.password_command.as_deref(),
             defaults_file: self.defaults_file.as_ref(),
             literal: self.password.as_ref(),
@@ -421,7 +422,7 @@ impl Default for Log {
 }
 
 fn default_mask_key_env() -> String {
-    "DRIFTWARDEN_MASK_KEY".into()
+    child::MASK_KEY.into()
 }
 
 fn default_remote_host() -> String {

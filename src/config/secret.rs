@@ -2,13 +2,14 @@
 //!
 //! Must never put a secret into argv, a log, an error or anything serialised.
 
+use super::child;
 use crate::refusal::Problem;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Deserializer};
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long `password_command` may take: a person may have to touch a key or unlock a store.
@@ -117,7 +118,7 @@ fn run(section: &str, command: &str) -> Result<Secret> {
             ),
         )
     };
-    let mut child = Command::new("sh")
+    let mut child = child::command("sh")
         .args(["-c", command])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

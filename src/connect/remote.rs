@@ -63,7 +63,6 @@ impl std::error::Error for TunnelFailed {}
 struct Link {
     ssh: config::Ssh,
     settings: config::Remote,
-    hidden: Vec<String>,
     /// Read once, when the tunnel is there: a password command may ask its user for something.
     password: OnceLock<Option<Secret>>,
     statement_limit: Duration,
@@ -81,7 +80,6 @@ impl Remote {
         let link = Arc::new(Link {
             ssh: config.ssh.clone(),
             settings: config.remote.clone(),
-            hidden: config.secret_variables(),
             password: OnceLock::new(),
             statement_limit: config.remote_limits.max_execution_time.0,
             tunnel: Mutex::new(None),
@@ -208,7 +206,7 @@ impl Link {
         let tunnel = if let Some(tunnel) = &*slot {
             Arc::clone(tunnel)
         } else {
-            let new = Tunnel::open(&self.ssh, &self.settings, &self.hidden);
+            let new = Tunnel::open(&self.ssh, &self.settings);
             Arc::clone(slot.insert(Arc::new(new.context(TunnelFailed)?)))
         };
         tunnel.verify()?;

@@ -2,6 +2,7 @@
 //!
 //! Must never commit anything else, and must never fail a command: what git does not take is just a file.
 
+use crate::config::child;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -134,7 +135,7 @@ fn run(folder: &Path, arguments: &[&str]) -> Result<String, String> {
 
 /// Makes a call of git in a folder.
 fn command(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new("git");
+    let mut command = child::command("git");
     command
         .arg("-C")
         .arg(folder)

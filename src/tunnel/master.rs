@@ -4,7 +4,7 @@
 //! session is then openssh's, over the control socket. Must never ask a question, and never leave a process behind.
 
 use super::{error, mux};
-use crate::config;
+use crate::config::{self, child};
 use crate::interrupt;
 use crate::refusal::Problem;
 use anyhow::{Context, Result, bail};
@@ -37,8 +37,8 @@ pub(super) struct Master {
 }
 
 impl Master {
-    /// Logs in to the ssh host. The variables named in `hidden` are kept from ssh.
-    pub(super) fn start(ssh: &config::Ssh, hidden: &[String]) -> Result<Self> {
+    /// Logs in to the ssh host.
+    pub(super) fn start(ssh: &config::Ssh) -> Result<Self> {
         remove_leftovers();
         let directory = control_directory()?;
         let control = directory.path().join("master");
@@ -57,9 +57,6 @@ impl Master {
             _on_exit: on_exit,
         };
         let mut command = master.command(ssh)?;
-        for variable in hidden {
-            command.env_remove(variable);
-        }
         let mut child = command.spawn().map_err(error::not_started)?;
         let ended = wait(&mut child)?;
         if !ended.is_some_and(|status| status.success()) {
@@ -90,7 +87,7 @@ impl Master {
     }
 
     fn command(&self, ssh: &config::Ssh) -> Result<Command> {
-        let mut command = Command::new("ssh");
+        let mut command = child::command("ssh");
         command
             .arg("-F")
             .arg(ssh_config(ssh, self.folder())?)
@@ -153,7 +150,7 @@ fn wait(child: &mut Child) -> Result<Option<ExitStatus>> {
 fn end(child: &mut Child) {
     let group = format!("-{}", child.id());
     drop(
-        Command::new("kill")
+        child::command("kill")
             .args(["-TERM", "--", &group])
             .stderr(Stdio::null())
             .status(),
@@ -283,7 +280,7 @@ fn end_frozen(control: &Path) {
         let title = String::from_utf8_lossy(&title);
         if title.starts_with("ssh") && title.contains(control) {
             drop(
-                Command::new("kill")
+                child::command("kill")
                     .args(["-KILL", "--", pid])
                     .stderr(Stdio::null())
                     .status(),

@@ -40,17 +40,12 @@ pub(crate) struct Tunnel {
 }
 
 impl Tunnel {
-    /// Logs in to the ssh host and forwards to the server behind it. The variables named in `hidden` hold secrets:
-    /// ssh does not get them.
+    /// Logs in to the ssh host and forwards to the server behind it.
     ///
     /// # Errors
     /// A [`Problem`] that says what is wrong with the login, with `retry::Transient` where another attempt may help.
-    pub(crate) fn open(
-        ssh: &config::Ssh,
-        remote: &config::Remote,
-        hidden: &[String],
-    ) -> Result<Self> {
-        let master = Master::start(ssh, hidden)?;
+    pub(crate) fn open(ssh: &config::Ssh, remote: &config::Remote) -> Result<Self> {
+        let master = Master::start(ssh)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

@@ -129,6 +129,66 @@ fn waits(case: &Case) -> bool {
     found.is_some()
 }
 
+/// Programs that the user's own settings choose: git (and what its config runs), the editor, a password command.
+#[test]
+fn no_password_is_in_the_environment_of_a_program_that_is_run() {
+    let case = case(Vendor::MariaDb);
+    let folder = case.folder();
+    let seen = folder.join("seen");
+    let spy = |name: &str, then: &str| {
+        let path = folder.join("bin").join(name);
+        fs::create_dir_all(folder.join("bin")).unwrap();
+        let seen = seen.display();
+        let text = format!("#!/bin/sh\n(echo \"$0\"; cat /proc/$$/environ) >> '{seen}'\n{then}\n");
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        path
+    };
+    spy("git", "exit 1");
+    let editor = spy("editor", "exit 0");
+    let password = spy(
+        "password",
+        &format!("echo '{}'", case.sandbox.setting("LOCAL_PASSWORD")),
+    );
+    let path = format!(
+        "{}:{}",
+        folder.join("bin").display(),
+        std::env::var("PATH").unwrap()
+    );
+    let run = |arguments: &[&str]| {
+        let mut command = case.command(arguments);
+        command
+            .env("PATH", &path)
+            .env("VISUAL", &editor)
+            .env("OTHER_SECRET", case.sandbox.setting("REMOTE_PASSWORD"));
+        crate::sandbox::output::Output::of(&mut command)
+    };
+    let config = |host: &str| {
+        case.write_config(
+            &json!([case.name("db")]),
+            &json!({
+                "ssh": {"host": host},
+                "remote": {"password_env": "OTHER_SECRET"},
+                "local": {"password_env": null, "password_command": password},
+                "issues": {"git": true},
+            }),
+        );
+    };
+    config("prod");
+    run(&["plan", "--out", "plans/p.json"]).exits(0);
+    run(&["review", "plans/p.json", "--edit"]);
+    run(&["doctor"]);
+    config("prod-closed");
+    run(&["plan"]).exits(1);
+    let seen = String::from_utf8_lossy(&fs::read(seen).unwrap()).into_owned();
+    for program in ["bin/git\n", "bin/editor\n", "bin/password\n"] {
+        assert!(seen.contains(program), "{program:?} was not run: {seen}");
+    }
+    for secret in secrets(&case) {
+        assert!(!seen.contains(&secret), "{seen}");
+    }
+}
+
 #[test]
 fn what_a_run_leaves_holds_no_secret_and_is_the_user_s_alone() {
     for vendor in Vendor::ALL {

@@ -2,7 +2,7 @@
 
 use super::Check;
 use crate::config::load::Loaded;
-use crate::config::{self, Config};
+use crate::config::{self, Config, child};
 use crate::connect::{self, LocalSession, Reader, Remote, RemoteSession, Row, TunnelFailed};
 use crate::introspect;
 use crate::read::mask;
@@ -12,7 +12,6 @@ use crate::sql::Read;
 use crate::sql::read::{Metadata, ServerQuestion};
 use anyhow::Result;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -348,7 +347,7 @@ pub(super) fn git(config: &Config) -> Check {
     let folder = Some(config.issues.directory.as_path())
         .filter(|folder| folder.is_dir())
         .unwrap_or(Path::new("."));
-    match Command::new("git")
+    match child::command("git")
         .arg("-C")
         .arg(folder)
         .args(["rev-parse", "--is-inside-work-tree"])

@@ -1,10 +1,10 @@
 //! The user's editor.
 
+use crate::config::child;
 use crate::refusal::Problem;
 use anyhow::Result;
 use std::ffi::OsString;
 use std::path::Path;
-use std::process::Command;
 
 const REMEDY: &str = "name your editor in VISUAL or EDITOR, or use `driftwarden approve`";
 
@@ -27,7 +27,7 @@ impl Editor {
     pub(super) fn open(&self, path: &Path, line: Option<usize>) -> Result<()> {
         let Self(editor) = self;
         // As git does it: the shell splits the editor's own words, the file is never one of them.
-        let status = Command::new("sh")
+        let status = child::command("sh")
             .args(["-c", &format!("{editor} \"$@\""), editor])
             .args(self.arguments(path, line))
             .status()
