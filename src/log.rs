@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use time::OffsetDateTime;
@@ -154,12 +154,34 @@ impl LogFile {
 
     fn write(&mut self, line: &[u8]) -> io::Result<()> {
         let added = u64::try_from(line.len()).unwrap_or(u64::MAX);
-        if self.length > 0 && self.length.saturating_add(added) > self.rotate_at {
-            self.rotate()?;
+        if self.is_full(added) {
+            self.find_again();
+        }
+        if self.is_full(added) {
+            // A file that cannot be put aside takes the line all the same.
+            drop(self.rotate());
         }
         self.file.write_all(line)?;
         self.length = self.length.saturating_add(added);
         Ok(())
+    }
+
+    fn is_full(&self, added: u64) -> bool {
+        self.length > 0 && self.length.saturating_add(added) > self.rotate_at
+    }
+
+    /// Goes on in the file that is there now: another run may have put ours aside.
+    fn find_again(&mut self) {
+        let Ok(file) = append_to(&self.path) else {
+            return;
+        };
+        let (Ok(ours), Ok(now)) = (self.file.metadata(), file.metadata()) else {
+            return;
+        };
+        if (ours.dev(), ours.ino()) != (now.dev(), now.ino()) {
+            self.file = file;
+        }
+        self.length = now.len();
     }
 
     fn rotate(&mut self) -> io::Result<()> {
@@ -220,6 +242,28 @@ mod tests {
         assert_eq!(lines[0]["rows"], 3);
         assert_eq!(lines[0]["run"], "r1");
         assert!(lines[0]["time"].as_str().unwrap().ends_with('Z'));
+    }
+
+    #[test]
+    fn two_runs_that_log_to_one_file_put_it_aside_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("d.jsonl");
+        let mut one = LogFile::open(&path, 100).unwrap();
+        let mut other = LogFile::open(&path, 100).unwrap();
+        let line = [b'x'; 30];
+        for _ in 0..3 {
+            one.write(&line).unwrap();
+            other.write(&line).unwrap();
+        }
+        // Full by the count of each.
+        other.write(&line).unwrap();
+        one.write(&line).unwrap();
+        let length = |name: &str| fs::metadata(folder.path().join(name)).map_or(0, |it| it.len());
+        assert_eq!(
+            length("d.jsonl") + length("d.jsonl.1") + length("d.jsonl.2"),
+            8 * 30
+        );
+        assert!(!folder.path().join("d.jsonl.2").exists());
     }
 
     #[test]

@@ -215,6 +215,11 @@ impl Guard {
             && self.said.as_ref() != Some(&blocked.ids())
         {
             self.said = Some(blocked.ids());
+            tracing::warn!(
+                connection = self.id,
+                lock = blocked.to_string(),
+                "waiting for a lock"
+            );
             told(&blocked.waiting());
         }
         0
