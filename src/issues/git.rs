@@ -60,14 +60,7 @@ pub(super) fn commit(path: &Path, message: &str) -> Outcome {
     if !is_known && let Err(said) = git(&["add", "--intent-to-add", "--", name]) {
         return Outcome::Failed(said);
     }
-    let mut arguments = vec![
-        "-c",
-        "commit.gpgsign=false",
-        "-c",
-        "core.hooksPath=/dev/null",
-        "-c",
-        "gc.auto=0",
-    ];
+    let mut arguments = vec!["-c", "commit.gpgsign=false", "-c", "gc.auto=0"];
     if git(&["config", "user.email"]).is_err() {
         arguments.extend([
             "-c",
@@ -139,6 +132,8 @@ fn command(folder: &Path, arguments: &[&str]) -> Command {
     command
         .arg("-C")
         .arg(folder)
+        // `add` has a hook too.
+        .args(["-c", "core.hooksPath=/dev/null"])
         .args(arguments)
         .env("GIT_LITERAL_PATHSPECS", "1")
         // Set when we run inside a hook; they would lead git elsewhere.

@@ -185,17 +185,23 @@ fn git_gets_the_issue_alone() {
     git(root, &["add", "a"]);
     fs::write(root.join("a"), "3").unwrap();
     fs::write(root.join("new"), "x").unwrap();
-    let hook = root.join(".git/hooks/prepare-commit-msg");
     fs::create_dir_all(root.join(".git/hooks")).unwrap();
-    fs::write(&hook, "#!/bin/sh\nexit 1\n").unwrap();
-    Command::new("chmod").arg("+x").arg(&hook).status().unwrap();
+    let ran = folder.path().join(".git/ran");
+    for hook in ["prepare-commit-msg", "post-index-change", "post-commit"] {
+        let hook = root.join(".git/hooks").join(hook);
+        let text = format!("#!/bin/sh\necho \"$0\" >> '{}'\nexit 1\n", ran.display());
+        fs::write(&hook, text).unwrap();
+        Command::new("chmod").arg("+x").arg(&hook).status().unwrap();
+    }
     let before = git(root, &["status", "--porcelain"]);
     let diff = git(root, &["diff", "--cached"]);
 
+    drop(fs::remove_file(&ran));
     let store = store(root, true);
     let issue = store.record(&report(1, true), at(0)).unwrap();
     store.record(&report(1, true), at(1)).unwrap();
     store.resolve(&issue.id, "by hand", at(2)).unwrap();
+    assert_eq!(fs::read_to_string(ran).ok(), None, "a hook ran");
 
     assert_eq!(git(root, &["status", "--porcelain"]), before);
     assert_eq!(git(root, &["diff", "--cached"]), diff);
