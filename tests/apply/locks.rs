@@ -158,6 +158,34 @@ fn rows_in_use_on_mariadb() {
     gives_up(Vendor::MariaDb, ROWS_DIFFER, "UPDATE t SET v = 9");
 }
 
+/// An account that may not see others' transactions is told at least that it waits, and how to find for whom.
+#[test]
+fn an_account_that_sees_no_one_is_told_how_to_find_the_holder() {
+    for vendor in Vendor::ALL {
+        let case = Case::with_database(vendor, REMOTE, TABLE_DIFFERS);
+        let account = case.name("dev");
+        case.sandbox.execute(
+            Side::Local,
+            None,
+            &format!(
+                "CREATE USER `{account}`@localhost IDENTIFIED BY '{}'; GRANT ALL ON `{}`.* TO `{account}`@localhost; \
+                 GRANT ALL ON `driftwarden\\_scratch\\_%`.* TO `{account}`@localhost",
+                case.sandbox.setting("LOCAL_PASSWORD"),
+                case.name("db")
+            ),
+        );
+        case.write_config(
+            &json!([case.name("db")]),
+            &json!({"local": {"user": account}, "retry": {"delays": []}}),
+        );
+        approved(&case);
+        let _developer = developer(&case, &["SELECT * FROM t"]);
+        let mut running = Running::apply(&case);
+        running.until("waiting on the local server: another connection has locked");
+        running.end().exits(1).says("SHOW FULL PROCESSLIST");
+    }
+}
+
 /// A statement that waits has nothing to finish: Ctrl-C does not wait for the lock.
 #[test]
 fn an_interrupted_apply_does_not_wait_for_a_lock() {
