@@ -202,9 +202,14 @@ pub fn write_upper_hex(out: &mut String, bytes: &[u8]) {
 
 fn write_digits(out: &mut String, bytes: &[u8], digits: &[u8; 16]) {
     out.reserve(bytes.len() * 2);
-    for byte in bytes {
-        out.push(char::from(digits[usize::from(byte >> 4)]));
-        out.push(char::from(digits[usize::from(byte & 15)]));
+    let mut written = [0; 128];
+    for bytes in bytes.chunks(written.len() / 2) {
+        for (pair, byte) in written.chunks_exact_mut(2).zip(bytes) {
+            pair[0] = digits[usize::from(byte >> 4)];
+            pair[1] = digits[usize::from(byte & 15)];
+        }
+        // Digits are ASCII.
+        out.push_str(std::str::from_utf8(&written[..bytes.len() * 2]).unwrap_or_default());
     }
 }
 

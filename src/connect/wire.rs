@@ -7,6 +7,7 @@ use super::watch::{self, Watch, Way, Work};
 use super::{Notice, Row, ServerInfo, Side};
 use crate::refusal::Problem;
 use crate::retry::Transient;
+use crate::sql::Parameter;
 use crate::value::Cell;
 use anyhow::{Context, Result, anyhow, bail};
 use mysql::prelude::Queryable;
@@ -179,11 +180,42 @@ impl Wire {
         work: Work,
         on_row: &mut dyn FnMut(usize, Row) -> Result<()>,
     ) -> Result<usize> {
-        let side = self.side;
         let tally = Arc::clone(&self.tally);
         Tally::add(&tally.queries, 1);
         Tally::add(&tally.round_trips, 1);
-        let several = sql.contains(';');
+        let counter = &tally.bytes_received;
+        self.watched(work, sql.contains(';'), |conn, watch| {
+            drive(conn, sql, watch, on_row, counter)
+        })
+    }
+
+    /// Executes a statement with what stands for its placeholders, and returns the rows affected. The server keeps the
+    /// statement prepared for the next time.
+    pub(super) fn execute_bound(&mut self, sql: &str, parameters: Vec<Parameter>) -> Result<u64> {
+        Tally::add(&self.tally.queries, 1);
+        Tally::add(&self.tally.round_trips, 1);
+        let parameters = parameters.into_iter().map(|parameter| match parameter {
+            Parameter::Null => mysql::Value::NULL,
+            Parameter::Integer(number) => mysql::Value::Int(number),
+            Parameter::Double(number) => mysql::Value::Double(number),
+            Parameter::Bytes(bytes) => mysql::Value::Bytes(bytes),
+        });
+        let parameters = mysql::Params::Positional(parameters.collect());
+        self.watched(Work::Changing, false, |conn, _| {
+            conn.exec_drop(sql, parameters)
+                .map_err(|failure| Failure::Driver { number: 1, failure })
+        })?;
+        Ok(self.conn.as_ref().map_or(0, Conn::affected_rows))
+    }
+
+    /// Does something over the connection, under the eyes of the watch, and closes it where it can serve no more.
+    fn watched<T>(
+        &mut self,
+        work: Work,
+        several: bool,
+        f: impl FnOnce(&mut Conn, &Watch) -> Result<T, Failure>,
+    ) -> Result<T> {
+        let side = self.side;
         let Some(conn) = &mut self.conn else {
             bail!(Transient {
                 what: format!(
@@ -193,10 +225,10 @@ impl Wire {
             });
         };
         self.watch.begin(conn, work);
-        let outcome = drive(conn, sql, &self.watch, on_row, &tally.bytes_received);
+        let outcome = f(conn, &self.watch);
         let (cut, blocked) = self.watch.end();
         let (number, failure) = match outcome {
-            Ok(count) => return Ok(count),
+            Ok(answer) => return Ok(answer),
             Err(Failure::Ours(error)) => {
                 // Dropped without reading the rest; the server learns of it by the closed socket, or by a KILL.
                 self.close(Gone::Abandoned);

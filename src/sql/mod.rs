@@ -14,6 +14,30 @@ pub use read::{Read, Select};
 
 use crate::schema::ObjectName;
 
+/// What stands for a placeholder of a prepared statement: never part of its text.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Parameter {
+    /// SQL NULL.
+    Null,
+    /// A whole number.
+    Integer(i64),
+    /// A double.
+    Double(f64),
+    /// Text in utf8mb4, an exact number or a time as text, or a binary column's bytes.
+    Bytes(Vec<u8>),
+}
+
+impl Parameter {
+    /// About the bytes it takes in a packet.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Null => 1,
+            Self::Integer(_) | Self::Double(_) => 8,
+            Self::Bytes(bytes) => bytes.len() + 9,
+        }
+    }
+}
+
 /// Returns an identifier in backticks, safe for any name a server can hold.
 pub fn ident(name: &str) -> String {
     let mut quoted = String::with_capacity(name.len() + 2);

@@ -97,8 +97,8 @@ pub fn statement_limit(vendor: Vendor, limit: Option<Duration>) -> String {
     }
 }
 
-/// Returns what makes a local session take any table that production's server takes, statement by statement: each needs
-/// a privilege or a version that local may lack, and is done without then.
+/// Returns what makes a local session take any table that production's server takes, and add indexes quickly, statement by
+/// statement: each needs a privilege or a version that local may lack, and is done without then.
 ///
 /// Foreign keys to an index that is not unique, and tables without a primary key (or, between two phases, not with it
 /// yet) are a matter of policy to MySQL; one that it made up itself would be no part of production's table.
@@ -108,6 +108,8 @@ pub fn local_favours(vendor: Vendor) -> &'static [&'static str] {
             "SET SESSION restrict_fk_on_non_standard_key = 0",
             "SET SESSION sql_require_primary_key = 0",
             "SET SESSION sql_generate_invisible_primary_key = 0",
+            // Adding three indexes to 1,000,000 rows takes two thirds of the time that it takes with the default of 1 MB.
+            "SET SESSION innodb_ddl_buffer_size = 33554432",
         ],
         Vendor::MariaDb => &[],
     }

@@ -25,16 +25,30 @@ fn remote() -> String {
              kind ENUM('a', 'b') NOT NULL, id INT UNSIGNED NOT NULL, serial INT NOT NULL AUTO_INCREMENT,
              parent INT NOT NULL, email VARCHAR(60), amount DECIMAL(12, 3), rate FLOAT, weight DOUBLE, j JSON, data BLOB,
              note TEXT CHARACTER SET latin1, flags SET('x', 'y'), bits BIT(9), day DATE, at DATETIME(3), seen TIMESTAMP NULL,
+             big BIGINT UNSIGNED, huge DECIMAL(65, 30), `far ?:x``` DOUBLE, span TIME(6), y YEAR, words VARCHAR(40),
              PRIMARY KEY(id, kind), KEY serial(serial), UNIQUE KEY email(email), KEY parent(parent, day), KEY at(at),
              CONSTRAINT child_parent FOREIGN KEY(parent) REFERENCES parent(id));
          SET SESSION sql_mode = 'ALLOW_INVALID_DATES';
          INSERT INTO child SELECT 1 + n % 2, n, n, 1 + n % 500, IF(n % 7, CONCAT('e', n, '@x'), NULL), n / 7, n / 3,
              n / 3.1, JSON_OBJECT('n', n, 't', JSON_ARRAY('\\'', n % 3)), UNHEX(SHA2(n, 256)),
              CONCAT('caf', CHAR(233 USING latin1), '\\t', n), n % 4, n % 512,
-             IF(n % 5, '2020-02-03', IF(n % 2, '0000-00-00', '2020-02-31')), '2020-01-02 03:04:05.678', '2024-05-06 07:08:09'
+             IF(n % 5, '2020-02-03', IF(n % 2, '0000-00-00', '2020-02-31')), '2020-01-02 03:04:05.678', '2024-05-06 07:08:09',
+             18446744073709551615 - n, IF(n % 2, 1, -1) * (99999999999999999999999999999999999 - n) / 7,
+             ELT(1 + n % 4, 1.7976931348623157e308, -2.2250738585072014e-308, -0e0, 4.9406564584124654e-324),
+             IF(n % 3, '-838:59:59', '12:34:56.789012'), ELT(1 + n % 3, 0, 1901, 2155),
+             CONCAT(ELT(1 + n % 5, '😀', '\\', '\'', '? :x', ''), n)
              FROM number WHERE n <= {ROWS};
          DROP TABLE number; DROP TABLE digit;"
     )
+}
+
+/// How many prepared statements local has executed.
+fn prepared_executions(case: &Case) -> u64 {
+    let status = case
+        .sandbox
+        .root(Side::Local)
+        .query_first::<(String, u64), _>("SHOW GLOBAL STATUS LIKE 'Com_stmt_execute'");
+    status.unwrap().unwrap().1
 }
 
 #[test]
@@ -63,8 +77,13 @@ fn indexes_and_foreign_keys_come_behind_the_rows() {
         }
         let needed = constrain["depends_on"].to_string();
         assert!(needed.contains(".child.insert"), "{needed}");
+        let before = prepared_executions(case);
         case.driftwarden(&["apply", "plans/p.json"]).exits(0);
         case.assert_equal(&[("db", "db")]);
+        // Every row goes as parameters, 128 at a time, and none has to be looked at again.
+        assert!(prepared_executions(case) - before >= ROWS / 128);
+        let log = std::fs::read_to_string(case.folder().join("logs/driftwarden.jsonl")).unwrap();
+        assert!(!log.contains("a stretch of rows was refused"), "{log}");
         let second = case.plan("second", &["--full-diff-all"]);
         assert_eq!(second["entries"], serde_json::json!([]));
         case.driftwarden(&["apply", "plans/p.json"]).exits(0);

@@ -12,7 +12,7 @@ use crate::apply::approved::ApprovedPlan;
 use crate::apply::table::Target;
 use crate::apply::undo::Record;
 use crate::connect::{LocalSession, Reader as _};
-use crate::plan::row_sql::{Inserter, Values};
+use crate::plan::row_sql::{Binder, Insert, Values};
 use crate::plan::{Entry, payload};
 use crate::progress;
 use crate::read::encode;
@@ -32,15 +32,13 @@ const MOST_CONNECTIONS: usize = 4;
 const LOAD_ROWS: u64 = 20_000;
 /// Bytes of the statements of one transaction at most (about).
 const LOAD_BYTES: usize = 4 << 20;
-/// Rows of one INSERT at most.
-const STATEMENT_ROWS: u64 = 1000;
-/// Bytes of one INSERT at most (about).
+/// Bytes of one INSERT, or of a few small ones, at most (about).
 const STATEMENT_BYTES: usize = 1 << 19;
 
 /// A stretch of rows for one transaction.
 struct Load {
     /// Each with its number of rows.
-    statements: Vec<(String, u64)>,
+    statements: Vec<(Insert, u64)>,
     numbers: (u64, u64),
     stretch: Stretch,
     lenient: bool,
@@ -167,7 +165,7 @@ fn work(
             // Taken and thrown away, so that whoever makes them comes to an end.
             Ok(_) if stop.load(Ordering::Relaxed) => continue,
             Ok(Err(error)) => Loaded::Broken(error),
-            Ok(Ok(load)) => insert(session, target, max_packet, &load),
+            Ok(Ok(load)) => insert(session, target, max_packet, load),
         };
         if done.send(result).is_err() {
             return;
@@ -175,19 +173,12 @@ fn work(
     }
 }
 
-fn insert(session: &mut LocalSession, target: &Target<'_>, max_packet: u64, load: &Load) -> Loaded {
-    let what = || {
-        format!(
-            "rows {} to {} of {}",
-            load.numbers.0, load.numbers.1, target.name
-        )
-    };
+fn insert(session: &mut LocalSession, target: &Target<'_>, max_packet: u64, load: Load) -> Loaded {
+    let (numbers, rows) = (load.numbers, load.stretch.rows);
+    let what = || format!("rows {} to {} of {}", numbers.0, numbers.1, target.name);
     let inserted = insert_all(session, target, max_packet, load);
     match inserted {
-        Ok(true) => Loaded::Committed {
-            numbers: load.numbers,
-            rows: load.stretch.rows,
-        },
+        Ok(true) => Loaded::Committed { numbers, rows },
         Ok(false) => Loaded::Refused(
             anyhow::anyhow!("they did not read back as the plan has them").context(what()),
         ),
@@ -204,15 +195,19 @@ fn insert_all(
     session: &mut LocalSession,
     target: &Target<'_>,
     max_packet: u64,
-    load: &Load,
+    load: Load,
 ) -> Result<bool> {
     session.begin()?;
     if load.lenient {
         session.lenient_mode(true)?;
     }
     let mut whole = true;
-    for (sql, rows) in &load.statements {
-        whole = super::fits(max_packet, sql) && session.execute(sql)? == *rows;
+    for (insert, rows) in load.statements {
+        whole = super::fits(max_packet, insert.bytes())
+            && match insert {
+                Insert::Text(sql) => session.execute(&sql)?,
+                Insert::Bound(sql, parameters) => session.execute_bound(&sql, parameters)?,
+            } == rows;
         if !whole {
             break;
         }
@@ -245,10 +240,10 @@ fn prepare(
             continue;
         }
         making
-            .row(number, &change)
+            .row(number, change)
             .with_context(|| format!("row {number} of {}", entry.id))?;
         if making.rows >= LOAD_ROWS || making.bytes >= LOAD_BYTES {
-            let load = making.take();
+            let load = making.take()?;
             if stop.load(Ordering::Relaxed)
                 || load.is_some_and(|load| sender.send(Ok(load)).is_err())
             {
@@ -256,7 +251,7 @@ fn prepare(
             }
         }
     }
-    if let Some(load) = making.take() {
+    if let Some(load) = making.take()? {
         drop(sender.send(Ok(load)));
     }
     Ok(())
@@ -265,12 +260,12 @@ fn prepare(
 /// The stretch that is being made.
 struct Making<'t> {
     target: &'t Target<'t>,
-    inserter: Inserter<'t>,
+    binder: Binder<'t>,
     /// Where the key's columns stand in a row.
     key: Vec<usize>,
     /// Columns whose values may need lenient mode.
     enums: Vec<usize>,
-    statements: Vec<(String, u64)>,
+    statements: Vec<(Insert, u64)>,
     rows: u64,
     bytes: usize,
     checksum: u64,
@@ -292,7 +287,7 @@ impl<'t> Making<'t> {
         };
         Ok(Self {
             target,
-            inserter: Inserter::new(&target.name, &columns, &target.extras),
+            binder: Binder::new(&target.name, &columns, &target.extras),
             key: target.shape.key.iter().map(place).collect::<Result<_>>()?,
             enums: (0..columns.len())
                 .filter(|place| columns[*place].data_type.class() == Some(TypeClass::Enum))
@@ -307,14 +302,13 @@ impl<'t> Making<'t> {
         })
     }
 
-    fn row(&mut self, number: u64, change: &crate::diff::rows::RowChange) -> Result<()> {
-        let values = change.after.as_deref().context("it has no values")?;
+    fn row(&mut self, number: u64, change: crate::diff::rows::RowChange) -> Result<()> {
+        let values = change.after.context("it has no values")?;
         let hash = change
             .after_hash
             .as_deref()
             .context("it has no after_hash")?;
         self.checksum ^= hash_bits(hash).context("its after_hash is no hash")?;
-        self.inserter.push(values)?;
         self.rows += 1;
         self.lenient |= self.enums.iter().any(|place| {
             encode::needs_lenient_mode(&self.target.columns[*place].0, &values[*place])
@@ -327,25 +321,31 @@ impl<'t> Making<'t> {
         self.last.0 = number;
         self.last.1.clear();
         self.last.1.extend(key);
-        if self.inserter.rows() >= STATEMENT_ROWS || self.inserter.bytes() >= STATEMENT_BYTES {
-            self.end_statement();
+        self.binder.push(values);
+        if self.binder.is_full() || self.binder.bytes() >= STATEMENT_BYTES {
+            self.end_statements()?;
         }
         Ok(())
     }
 
-    fn end_statement(&mut self) {
-        if let Some(statement) = self.inserter.take() {
-            self.bytes += statement.0.len();
-            self.statements.push(statement);
-        }
+    fn end_statements(&mut self) -> Result<()> {
+        let statements = self.binder.take()?;
+        self.bytes += statements
+            .iter()
+            .map(|(insert, _)| insert.bytes())
+            .sum::<usize>();
+        self.statements.extend(statements);
+        Ok(())
     }
 
-    fn take(&mut self) -> Option<Load> {
-        self.end_statement();
-        let (first_number, first) = self.first.take()?;
+    fn take(&mut self) -> Result<Option<Load>> {
+        self.end_statements()?;
+        let Some((first_number, first)) = self.first.take() else {
+            return Ok(None);
+        };
         self.bytes = 0;
         let names = self.target.shape.key.iter().cloned();
-        Some(Load {
+        Ok(Some(Load {
             statements: std::mem::take(&mut self.statements),
             numbers: (first_number, self.last.0),
             stretch: Stretch {
@@ -355,6 +355,6 @@ impl<'t> Making<'t> {
                 checksum: std::mem::take(&mut self.checksum),
             },
             lenient: std::mem::take(&mut self.lenient),
-        })
+        }))
     }
 }

@@ -127,7 +127,7 @@ impl Run<'_> {
 
     /// Whether the server takes a statement of this size.
     fn fits(&self, sql: &str) -> bool {
-        fits(self.local.server().max_packet, sql)
+        fits(self.local.server().max_packet, sql.len())
     }
 
     fn too_large(&self, sql: &str) -> String {
@@ -139,10 +139,10 @@ impl Run<'_> {
     }
 }
 
-/// Whether a server with this `max_allowed_packet` takes a statement.
-fn fits(max_packet: u64, sql: &str) -> bool {
+/// Whether a server with this `max_allowed_packet` takes a statement of so many bytes.
+fn fits(max_packet: u64, bytes: usize) -> bool {
     // A packet has a byte for the command, and some room is left to be sure.
-    sql.len() as u64 + 64 <= max_packet
+    bytes as u64 + 64 <= max_packet
 }
 
 /// Executes an entry of rows with a key.

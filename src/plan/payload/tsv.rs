@@ -38,10 +38,15 @@ impl<'o> Line<'o> {
             self.out.extend_from_slice(b"\\N");
             return;
         };
+        // Most values need no escape, which this can tell of many bytes at once: it looks at all of them.
+        let escapes = bytes.iter().fold(0, |found, byte| {
+            found | u8::from(*byte < b' ' || *byte == b'\\')
+        });
         let mut rest = bytes;
-        while let Some(place) = rest
-            .iter()
-            .position(|byte| matches!(byte, b'\\' | b'\t' | b'\n' | b'\r' | 0))
+        while escapes != 0
+            && let Some(place) = rest
+                .iter()
+                .position(|byte| matches!(byte, b'\\' | b'\t' | b'\n' | b'\r' | 0))
         {
             self.out.extend_from_slice(&rest[..place]);
             self.out.extend_from_slice(match rest[place] {
@@ -69,6 +74,9 @@ pub(super) fn read(line: &[u8]) -> Option<Vec<Cell>> {
 fn field(text: &[u8]) -> Option<Cell> {
     if text == b"\\N" {
         return Some(None);
+    }
+    if !text.contains(&b'\\') {
+        return Some(Some(text.to_vec()));
     }
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;

@@ -13,7 +13,9 @@ mod tests;
 
 pub use choose::{Reason, constant_of, encoding_for, simulated_default};
 pub use here::Hasher;
-pub use write::{literal, literal_expr, needs_lenient_mode, write_literal};
+pub use write::{
+    is_parameter, literal, literal_expr, needs_lenient_mode, parameter, write_literal,
+};
 
 use crate::schema::table::{Column, TypeClass, converts_to_utf8};
 use crate::sql::Expr;

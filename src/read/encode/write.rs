@@ -3,7 +3,7 @@
 //! Must never let a value of a plan become anything but a literal, and must never change one.
 
 use crate::schema::table::{Column, TypeClass};
-use crate::sql::Expr;
+use crate::sql::{Expr, Parameter};
 use crate::value::Value;
 use anyhow::{Result, bail};
 
@@ -78,6 +78,55 @@ pub fn literal_expr(column: &Column, value: &Value) -> Result<Expr> {
         (Value::Bytes(bytes), Some(TypeClass::Json)) => Expr::in_charset(bytes, "utf8mb4"),
         (Value::Bytes(_), _) => return Err(misfit("text or number")),
     })
+}
+
+/// Returns whether a prepared statement can be handed a value as [`parameter`] makes it. Only a literal will do for bytes in
+/// a character set of their own, large bits and shapes; and for values that are no value of the column's type, which
+/// [`literal_expr`] has the words for.
+pub fn is_parameter(column: &Column, value: &Value) -> bool {
+    let Some(class) = column.data_type.class() else {
+        return false;
+    };
+    match (value, class) {
+        (Value::Null, _) => true,
+        (_, TypeClass::Geometry) => false,
+        (Value::Integer(_), _) => true,
+        // As text it would be taken for the bits themselves.
+        (_, TypeClass::Bit) => false,
+        (Value::Text(text), TypeClass::Integer | TypeClass::Decimal) => {
+            Expr::decimal(text).is_some()
+        }
+        (Value::Text(text), TypeClass::Float | TypeClass::Double) => {
+            double(text).is_some() && text.parse::<f64>().is_ok()
+        }
+        (Value::Text(_), _) => true,
+        (Value::Bytes(_), class) => matches!(class, TypeClass::Binary | TypeClass::Blob),
+    }
+}
+
+/// Returns what a prepared statement is handed to store what [`literal_expr`] does, of a value that [`is_parameter`].
+pub fn parameter(column: &Column, value: Value) -> Parameter {
+    match (value, column.data_type.class()) {
+        (Value::Null, _) => Parameter::Null,
+        (
+            Value::Integer(number),
+            Some(
+                TypeClass::Integer
+                | TypeClass::Decimal
+                | TypeClass::Float
+                | TypeClass::Double
+                | TypeClass::Bit
+                | TypeClass::Year,
+            ),
+        ) => Parameter::Integer(number),
+        (Value::Integer(number), _) => Parameter::Bytes(number.to_string().into_bytes()),
+        (Value::Text(text), Some(TypeClass::Float | TypeClass::Double)) => match text.parse() {
+            Ok(number) => Parameter::Double(number),
+            Err(_) => Parameter::Bytes(text.into_bytes()),
+        },
+        (Value::Text(text), _) => Parameter::Bytes(text.into_bytes()),
+        (Value::Bytes(bytes), _) => Parameter::Bytes(bytes),
+    }
 }
 
 /// Returns whether a value can be stored only without strict mode: an ENUM's empty value (index 0), which strict mode
