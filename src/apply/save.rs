@@ -40,6 +40,15 @@ pub(super) fn lost_columns<'t>(now: &'t Table, after: Option<&Table>) -> Vec<&'t
     written(now).filter(|column| !stays(column)).collect()
 }
 
+/// Returns the columns, as a change leaves them, that it left with other values: what it left is told by their hash.
+pub(super) fn changed_columns<'t>(before: &Table, after: &'t Table) -> Vec<&'t Column> {
+    lost_columns(before, Some(after))
+        .into_iter()
+        .filter_map(|column| after.column(&column.name))
+        .filter(|column| column.generated.is_none())
+        .collect()
+}
+
 /// Whether an entry's change of a table must be preceded by saving what it loses. A column that takes another kind of
 /// type counts although each of its values is one of the new type: the way back would have to convert what production
 /// put there, and a server need not take back each value that it printed itself (an ENUM's empty one).
@@ -128,11 +137,7 @@ pub(super) fn left(
     before: &Table,
     after: &Table,
 ) -> Result<()> {
-    let changed: Vec<&Column> = lost_columns(before, Some(after))
-        .into_iter()
-        .filter_map(|column| after.column(&column.name))
-        .filter(|column| column.generated.is_none())
-        .collect();
+    let changed = changed_columns(before, after);
     let key = key_columns(after, before, Some(after));
     if key.is_empty() || changed.is_empty() {
         return Ok(());

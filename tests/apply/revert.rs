@@ -234,6 +234,24 @@ fn killed_at_any_step_an_apply_and_a_revert_end_where_they_would_have_ended() {
     });
 }
 
+/// The charset changes before the rows and the length behind them: what the second change left is told by its own columns.
+#[test]
+fn values_that_go_behind_a_change_of_charset_come_back() {
+    let remote = "CREATE TABLE p(id INT PRIMARY KEY, n VARCHAR(50), y INT NOT NULL DEFAULT 3, wide VARCHAR(30)) CHARSET utf8mb4;
+        INSERT INTO p VALUES(1, 'a', 3, 'w'), (2, 'b', 4, 'w'), (7, 'new', 3, 'w')";
+    let local = "CREATE TABLE p(id INT PRIMARY KEY, n VARCHAR(50), x INT, wide VARCHAR(100)) CHARSET latin1;
+        INSERT INTO p VALUES(1, 'a', 11, 'w'), (2, 'b', 12, 'w'), (5, 'gone', 15, 'w')";
+    each(remote, local, |case| {
+        let before = case.dump_with_counters(Side::Local, "db");
+        approved(case);
+        apply(case, "p").exits(0);
+        let (_, output) = reverted(case, "p", "r");
+        assert!(!output.stderr.contains("not undone"), "{output}");
+        apply(case, "r").exits(0);
+        assert_same(case, &before, "after the revert");
+    });
+}
+
 #[test]
 fn columns_whose_new_values_do_not_convert_back_are_exchanged() {
     // No row differs in the plan's eyes but those of the first table, and each ALTER changes what is in the columns.

@@ -9,8 +9,8 @@ use crate::apply::save;
 use crate::apply::undo::{Blob, Images, Record, Spans};
 use crate::plan::payload;
 use crate::plan::row_sql::Values;
-use crate::plan::{Entry, Kind, PlanRow};
-use crate::schema::Table;
+use crate::plan::{Entry, Kind, Plan, PlanRow};
+use crate::schema::{Table, parse};
 use anyhow::{Context as _, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -75,19 +75,30 @@ pub(super) struct Lost {
     after: Vec<Blob>,
     /// The columns that are not what they were; all of a table that is gone.
     columns: Vec<String>,
+    /// The columns whose hash says what the entry left: it need not be the only one that changed any.
+    hashed: Vec<String>,
 }
 
 /// Returns the values that are lost now, by the last entry that destroyed any.
-pub(super) fn values(records: &[Record], table: &TableUndo, original: &Table) -> Option<Lost> {
+///
+/// # Errors
+/// When a text of the plan cannot be read.
+pub(super) fn values(
+    records: &[Record],
+    plan: &Plan,
+    table: &TableUndo,
+    original: &Table,
+) -> Result<Option<Lost>> {
     let columns: Vec<String> = save::lost_columns(original, table.now.as_ref())
         .iter()
         .map(|column| column.name.clone())
         .collect();
     if columns.is_empty() {
-        return None;
+        return Ok(None);
     }
     let mut blobs = Vec::new();
     let mut after = Vec::new();
+    let mut hashed = Vec::new();
     for record in records {
         match record {
             Record::Object {
@@ -98,6 +109,7 @@ pub(super) fn values(records: &[Record], table: &TableUndo, original: &Table) ->
                 // Saved anew: nothing of the attempt before was executed, or it was undone since.
                 blobs.clear();
                 after.clear();
+                hashed = left_by(plan, entry)?;
             }
             Record::Values { entry, images } if table.changes.contains(entry) => {
                 blobs.push(images.clone());
@@ -108,11 +120,25 @@ pub(super) fn values(records: &[Record], table: &TableUndo, original: &Table) ->
             _ => {}
         }
     }
-    (!blobs.is_empty()).then_some(Lost {
+    Ok((!blobs.is_empty()).then_some(Lost {
         blobs,
         after,
         columns,
-    })
+        hashed,
+    }))
+}
+
+/// The columns whose hash was noted behind an entry.
+fn left_by(plan: &Plan, id: &str) -> Result<Vec<String>> {
+    let texts = plan
+        .entry(id)
+        .and_then(|entry| Some((entry.before.as_deref()?, entry.after.as_deref()?)));
+    let Some((before, after)) = texts else {
+        return Ok(Vec::new());
+    };
+    let (before, after) = (parse::table(before)?, parse::table(after)?);
+    let changed = save::changed_columns(&before, &after);
+    Ok(changed.iter().map(|column| column.name.clone()).collect())
 }
 
 fn saves(records: &[Record], id: &str) -> bool {
@@ -128,7 +154,7 @@ pub(super) fn facts(
     original: &Table,
     keyed: &mut Keyed<'_, '_>,
 ) -> Result<()> {
-    let values = values(source.records, table, original);
+    let values = values(source.records, source.request.plan, table, original)?;
     let gone = values
         .as_ref()
         .map(|lost| lost.columns.clone())
@@ -168,7 +194,7 @@ pub(super) fn facts(
         blobs: lost.after.into_iter(),
         hashes: BTreeMap::new(),
     };
-    keyed.begin_lost(&lost.columns);
+    keyed.begin_lost(&lost.hashed);
     let what = if table.now.is_none() {
         What::Deleted
     } else {

@@ -148,15 +148,11 @@ impl<'a, 's> Keyed<'a, 's> {
         Ok(())
     }
 
-    /// Begins with the values of columns that a schema change destroyed.
-    pub(super) fn begin_lost(&mut self, columns: &[String]) {
-        let changed: Option<Vec<&Column>> = self.now.map(|now| {
-            columns
-                .iter()
-                .filter_map(|name| now.column(name))
-                .filter(|column| column.generated.is_none())
-                .collect()
-        });
+    /// Begins with the values of columns that a schema change destroyed; what it left is told by the hash of these.
+    pub(super) fn begin_lost(&mut self, hashed: &[String]) {
+        let changed: Option<Vec<&Column>> = self
+            .now
+            .and_then(|now| hashed.iter().map(|name| now.column(name)).collect());
         self.hash = changed
             .filter(|columns| !columns.is_empty())
             .and_then(|columns| save::hash(&columns).ok());

@@ -249,7 +249,7 @@ fn way(
     if let Some(blobs) = whole::saved(source.records, name) {
         return Ok(Way::Whole(blobs));
     }
-    let values = values(source.records, table, original);
+    let values = values(source.records, source.request.plan, table, original)?;
     let Some(now) = &table.now else {
         return Ok(match original.comparison_key() {
             Some(_) => Way::Keyed,
