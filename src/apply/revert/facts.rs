@@ -160,6 +160,8 @@ pub(super) fn facts(
         .map(|lost| lost.columns.clone())
         .unwrap_or_default();
     let mut touched: BTreeSet<[u8; 16]> = BTreeSet::new();
+    // Rows that a later apply looked at when those columns had gone: their images lack them.
+    let mut partly: BTreeMap<[u8; 16], Fact> = BTreeMap::new();
     for id in &table.rows {
         let Some(entry) = source.request.plan.entry(id) else {
             continue;
@@ -170,10 +172,13 @@ pub(super) fn facts(
         source.each(entry, &mut |row, image| {
             let values = image.unwrap_or(&row.values);
             let key = part(values, &key)?;
+            let lacks = |image: &Values| gone.iter().any(|name| !image.contains_key(name));
+            let is_partly = lost && entry.kind == Kind::DeleteRows && image.is_some_and(lacks);
+            let digest = digest(&key);
             if lost {
-                touched.insert(digest(&key));
+                touched.insert(digest);
             }
-            keyed.take(Fact {
+            let fact = Fact {
                 what: match entry.kind {
                     Kind::InsertRows => What::Inserted,
                     Kind::UpdateRows => What::Updated,
@@ -182,7 +187,12 @@ pub(super) fn facts(
                 known: known(entry, image, &gone),
                 key,
                 left: row.after_hash.clone(),
-            })
+            };
+            if is_partly {
+                partly.insert(digest, fact);
+                return Ok(());
+            }
+            keyed.take(fact)
         })?;
         keyed.flush()?;
     }
@@ -204,6 +214,17 @@ pub(super) fn facts(
         for mut row in source.images.rows(blob)? {
             let key = part(&row, &key)?;
             let digest = digest(&key);
+            if let Some(mut fact) = partly.remove(&digest) {
+                for (name, value) in row {
+                    if gone.contains(&name) {
+                        fact.known.insert(name, value);
+                    }
+                }
+                fact.what = What::Kept;
+                fact.left = after.find(source.images, &key, digest)?;
+                keyed.take(fact)?;
+                continue;
+            }
             if touched.contains(&digest) {
                 continue;
             }

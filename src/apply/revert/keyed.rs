@@ -39,6 +39,8 @@ pub(super) enum What {
     Deleted,
     /// Destroyed values of it with a schema change.
     Lost,
+    /// Destroyed values of it with a schema change, and deleted it then, or tried to.
+    Kept,
 }
 
 /// A row that an apply changed.
@@ -232,7 +234,7 @@ impl<'a, 's> Keyed<'a, 's> {
         let as_left = |here: &Here| match (&fact.left, &here.left) {
             (Some(left), Some(now)) => left == now,
             // What a schema change left was not noted (a kill at that moment): it counts as left so.
-            _ => fact.what == What::Lost,
+            _ => matches!(fact.what, What::Lost | What::Kept),
         };
         match (fact.what, here) {
             (What::Inserted, None) => Ok(()),
@@ -248,7 +250,7 @@ impl<'a, 's> Keyed<'a, 's> {
                 self.leave(fact, "the plan inserted it, and it changed since");
                 Ok(())
             }
-            (What::Deleted, None) => {
+            (What::Deleted | What::Kept, None) => {
                 let (after, _, hash) = wanted.with_context(|| {
                     format!(
                         "a row of {} did not come back from the scratch schema",
@@ -316,13 +318,16 @@ impl<'a, 's> Keyed<'a, 's> {
 
     /// The row as it was: what is known of it, and for the rest local's values. `None` where that is not there.
     fn composed(&self, fact: &Fact, here: Option<&Here>) -> Result<Option<Values>> {
-        if here.is_none() && fact.what != What::Deleted {
+        if here.is_none() && !matches!(fact.what, What::Deleted | What::Kept) {
             return Ok(None);
         }
+        // What is there may be of another hand: nothing of it but columns that it lacks comes back.
+        let all = fact.what != What::Kept || here.is_none();
         let mut row = Values::new();
         for column in &self.shape.columns {
             let name = &column.remote.name;
             let value = find(&fact.known, name)
+                .filter(|_| all || column.local.is_none())
                 .or_else(|| find(&here?.image, &column.local.as_ref()?.name));
             match value {
                 Some(value) => drop(row.insert(name.clone(), value.clone())),
