@@ -261,6 +261,15 @@ fn rows_deleted_or_kept_behind_a_dropped_column_come_back_whole() {
         CREATE TABLE c(id INT PRIMARY KEY, p INT, FOREIGN KEY(p) REFERENCES p(id)); INSERT INTO c VALUES(1, 1)";
     each(remote, local, |case| {
         let before = case.dump_with_counters(Side::Local, "db");
+        case.local_sql("INSERT INTO c VALUES(9, 2)");
+        approved(case);
+        case.local_sql("UPDATE c SET p = 3 WHERE id = 9");
+        apply(case, "p");
+        case.local_sql("DELETE FROM c WHERE id = 9");
+        reverted(case, "p", "first");
+        apply(case, "first").exits(0);
+        assert_same(case, &before, "after the first revert");
+        std::fs::remove_file(case.folder().join("plans/p.json")).unwrap();
         let plan = approved(case);
         let delete = entry_id(&plan, ".p.delete");
         case.driftwarden(&["deny", "plans/p.json", &format!("{delete}#2")])

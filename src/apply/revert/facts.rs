@@ -175,7 +175,8 @@ pub(super) fn facts(
             let lacks = |image: &Values| gone.iter().any(|name| !image.contains_key(name));
             let is_partly = lost && entry.kind == Kind::DeleteRows && image.is_some_and(lacks);
             let digest = digest(&key);
-            if lost {
+            // A delete may not have come about: then the row lost its values like any other.
+            if lost && entry.kind != Kind::DeleteRows {
                 touched.insert(digest);
             }
             let fact = Fact {
