@@ -4,6 +4,9 @@
 
 use std::fmt;
 
+/// What a failure says of a lock that was waited for in vain; who held it follows, and differs from one time to the next.
+pub const LOCK_NOT_GIVEN: &str = "a lock was not given in time";
+
 /// A command declined to act and nothing was executed: the process exits with code 3.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {

@@ -4,7 +4,7 @@
 
 use super::Side;
 use super::blocked::Blocked;
-use crate::refusal::Problem;
+use crate::refusal::{LOCK_NOT_GIVEN, Problem};
 use crate::retry::Transient;
 use anyhow::Error;
 use std::fmt;
@@ -77,7 +77,7 @@ fn answered(error: mysql::error::MySqlError, side: Side, blocked: Option<&Blocke
     };
     if let (LOCK_WAIT, Some(blocked)) = (code, blocked) {
         return base.context(Problem::new(
-            format!("{name}: a lock was not given in time: {blocked}"),
+            format!("{name}: {LOCK_NOT_GIVEN}: {blocked}"),
             blocked.remedy("then run the command again"),
         ));
     }
@@ -113,7 +113,7 @@ fn advice(code: u16, side: Side) -> Option<(&'static str, String)> {
             "run `driftwarden plan` again once the change is done".to_owned(),
         ),
         LOCK_WAIT => (
-            "a lock was not given in time",
+            LOCK_NOT_GIVEN,
             match side {
                 Side::Remote => "run the command again once what holds it there has ended: an ALTER, or LOCK TABLES",
                 Side::Local => {

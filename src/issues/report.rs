@@ -1,6 +1,6 @@
 //! A failure as it is reported: where, what, why, and what to do.
 
-use crate::refusal;
+use crate::refusal::{self, LOCK_NOT_GIVEN};
 use crate::schema::ObjectName;
 use crate::value::to_hex;
 use sha2::{Digest, Sha256};
@@ -132,7 +132,7 @@ impl Report {
     }
 
     /// Returns what tells this kind of failure from others: command, step, database, table and causes, without the
-    /// numbers in them (ports, ids, counts), shortened to 8 hex digits.
+    /// numbers in them (ports, ids, counts) and without who held a lock, shortened to 8 hex digits.
     pub fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
         let step = &self.step;
@@ -154,7 +154,10 @@ impl Report {
             .map(|range| KeyRange(range.clone()).to_string());
         let differs = |text: &String| *text == shown || Some(text) == keys.as_ref();
         for text in self.chain.iter().filter(|text| !differs(text)) {
-            hash.update(without_numbers(text));
+            let end = text
+                .find(LOCK_NOT_GIVEN)
+                .map_or(text.len(), |at| at + LOCK_NOT_GIVEN.len());
+            hash.update(without_numbers(&text[..end]));
             hash.update([0]);
         }
         to_hex(&hash.finalize()[..4])

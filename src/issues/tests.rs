@@ -1,6 +1,6 @@
 use super::{KeyRange, Report, Status, Step, Store};
 use crate::config;
-use crate::refusal::Problem;
+use crate::refusal::{LOCK_NOT_GIVEN, Problem};
 use anyhow::Context;
 use std::fs;
 use std::path::Path;
@@ -163,6 +163,21 @@ fn other_server_errors_are_other_issues() {
     let one = Report::new(&anyhow::anyhow!("x (error 1062)"), "plan", "plan", "", true);
     let other = Report::new(&anyhow::anyhow!("x (error 1064)"), "plan", "plan", "", true);
     assert_ne!(one.fingerprint(), other.fingerprint());
+}
+
+#[test]
+fn whoever_holds_a_lock_it_is_the_same_issue() {
+    let held = |by: &str| {
+        let error = anyhow::anyhow!("Lock wait timeout exceeded (error 1205)")
+            .context(format!("the local server: {LOCK_NOT_GIVEN}{by}"));
+        Report::new(&error, "apply", "apply", "", true).fingerprint()
+    };
+    let one = held(": connection 7 (root@localhost, idle for 3 s) has locked t");
+    let two = held(
+        ": connection 8 (app@%, busy for 1 s), connection 9 (root@localhost, idle) have locked t",
+    );
+    assert_eq!(one, two);
+    assert_eq!(one, held(""));
 }
 
 #[test]

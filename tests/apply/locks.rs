@@ -2,10 +2,10 @@
 //! gives up in a bounded time otherwise.
 
 use super::approved;
-use crate::sandbox::Vendor;
 use crate::sandbox::case::Case;
 use crate::sandbox::output::Output;
 use crate::sandbox::server::Side;
+use crate::sandbox::{Sandbox, Vendor};
 use mysql::Conn;
 use mysql::prelude::Queryable as _;
 use serde_json::json;
@@ -91,7 +91,8 @@ impl Running {
 
 /// A transaction that holds a table, or rows, is named within seconds; once it ends, apply goes on.
 fn goes_on(vendor: Vendor, local: &str, holding: &str) {
-    let case = Case::with_database(vendor, REMOTE, local);
+    // Where a server does not note who holds a table, every transaction that is open counts: no other test may have one.
+    let case = Case::on(Sandbox::own(vendor)).filled(REMOTE, local);
     approved(&case);
     let mut developer = developer(&case, &[holding]);
     let id = developer.connection_id();
@@ -108,7 +109,8 @@ fn goes_on(vendor: Vendor, local: &str, holding: &str) {
 
 /// Without further attempts the wait ends soon, and the entry's reason names the holder and what to do.
 fn gives_up(vendor: Vendor, local: &str, holding: &str) {
-    let case = Case::with_database(vendor, REMOTE, local);
+    // Where a server does not note who holds a table, every transaction that is open counts: no other test may have one.
+    let case = Case::on(Sandbox::own(vendor)).filled(REMOTE, local);
     approved(&case);
     let delays = json!({"retry": {"delays": []}});
     case.write_config(&json!([case.name("db")]), &delays);
