@@ -28,10 +28,10 @@ use std::sync::{Mutex, PoisonError};
 const LEAST_ROWS: u64 = 20_000;
 /// Connections at most; fewer where the machine has fewer processors, but two at least.
 const MOST_CONNECTIONS: usize = 4;
-/// Rows of one transaction at most.
-const LOAD_ROWS: u64 = 20_000;
+/// Rows of one transaction at most: more gain nothing, and take their memory on every connection.
+const LOAD_ROWS: u64 = 10_000;
 /// Bytes of the statements of one transaction at most (about).
-const LOAD_BYTES: usize = 4 << 20;
+const LOAD_BYTES: usize = 2 << 20;
 /// Bytes of one INSERT, or of a few small ones, at most (about).
 const STATEMENT_BYTES: usize = 1 << 19;
 
