@@ -252,14 +252,11 @@ fn values_that_go_behind_a_change_of_charset_come_back() {
     });
 }
 
-/// A delete that local refuses, and one that is approved later, when a column of the table has gone.
-#[test]
-fn rows_deleted_or_kept_behind_a_dropped_column_come_back_whole() {
-    let remote = "CREATE TABLE p(id INT PRIMARY KEY, n INT); INSERT INTO p VALUES(1, 1);
-        CREATE TABLE c(id INT PRIMARY KEY, p INT, FOREIGN KEY(p) REFERENCES p(id)); INSERT INTO c VALUES(1, 1)";
-    let local = "CREATE TABLE p(id INT PRIMARY KEY, n INT, gone INT); INSERT INTO p VALUES(1, 1, 11), (2, 2, 12), (3, 3, 13);
-        CREATE TABLE c(id INT PRIMARY KEY, p INT, FOREIGN KEY(p) REFERENCES p(id)); INSERT INTO c VALUES(1, 1)";
-    each(remote, local, |case| {
+/// A delete that local refuses, and one that is approved later, when a column of the table has gone, or was narrowed.
+fn deleted_or_kept_rows_come_back_whole(remote: &str, local: &str, left: &str) {
+    let child = "CREATE TABLE c(id INT PRIMARY KEY, p INT, FOREIGN KEY(p) REFERENCES p(id)); INSERT INTO c VALUES(1, 1)";
+    let (remote, local) = (format!("{remote}; {child}"), format!("{local}; {child}"));
+    each(&remote, &local, |case| {
         let before = case.dump_with_counters(Side::Local, "db");
         case.local_sql("INSERT INTO c VALUES(9, 2)");
         approved(case);
@@ -277,6 +274,11 @@ fn rows_deleted_or_kept_behind_a_dropped_column_come_back_whole() {
         // A row of another hand keeps the first delete from happening.
         case.local_sql("INSERT INTO c VALUES(9, 2)");
         apply(case, "p");
+        // Not deleted yet, and its column is as production has it.
+        assert_eq!(
+            super::local_value(case, "SELECT n FROM p WHERE id = 3"),
+            left
+        );
         case.driftwarden(&["approve", "plans/p.json", &format!("{delete}#2")])
             .exits(0);
         apply(case, "p");
@@ -288,42 +290,22 @@ fn rows_deleted_or_kept_behind_a_dropped_column_come_back_whole() {
     });
 }
 
-/// A delete that local refuses, and one that is approved later, when a column of the table was narrowed.
+#[test]
+fn rows_deleted_or_kept_behind_a_dropped_column_come_back_whole() {
+    deleted_or_kept_rows_come_back_whole(
+        "CREATE TABLE p(id INT PRIMARY KEY, n INT); INSERT INTO p VALUES(1, 1)",
+        "CREATE TABLE p(id INT PRIMARY KEY, n INT, gone INT); INSERT INTO p VALUES(1, 1, 11), (2, 2, 12), (3, 3, 13)",
+        "3",
+    );
+}
+
 #[test]
 fn rows_deleted_or_kept_behind_a_narrowed_column_come_back_whole() {
-    let remote = "CREATE TABLE p(id INT PRIMARY KEY, sum DECIMAL(9, 1)); INSERT INTO p VALUES(1, 1);
-        CREATE TABLE c(id INT PRIMARY KEY, p INT, FOREIGN KEY(p) REFERENCES p(id)); INSERT INTO c VALUES(1, 1)";
-    let local = "CREATE TABLE p(id INT PRIMARY KEY, sum DECIMAL(9, 3)); INSERT INTO p VALUES(1, 1), (2, 2.222), (3, 3.333);
-        CREATE TABLE c(id INT PRIMARY KEY, p INT, FOREIGN KEY(p) REFERENCES p(id)); INSERT INTO c VALUES(1, 1)";
-    each(remote, local, |case| {
-        let before = case.dump_with_counters(Side::Local, "db");
-        case.local_sql("INSERT INTO c VALUES(9, 2)");
-        approved(case);
-        case.local_sql("UPDATE c SET p = 3 WHERE id = 9");
-        apply(case, "p");
-        case.local_sql("DELETE FROM c WHERE id = 9");
-        reverted(case, "p", "first");
-        apply(case, "first").exits(0);
-        assert_same(case, &before, "after the first revert");
-        std::fs::remove_file(case.folder().join("plans/p.json")).unwrap();
-        let plan = approved(case);
-        let delete = entry_id(&plan, ".p.delete");
-        case.driftwarden(&["deny", "plans/p.json", &format!("{delete}#2")])
-            .exits(0);
-        // A row of another hand keeps the first delete from happening.
-        case.local_sql("INSERT INTO c VALUES(9, 2)");
-        apply(case, "p");
-        let sum = "SELECT sum FROM p WHERE id = 3";
-        assert_eq!(super::local_value(case, sum), "3.3");
-        case.driftwarden(&["approve", "plans/p.json", &format!("{delete}#2")])
-            .exits(0);
-        apply(case, "p");
-        case.local_sql("DELETE FROM c WHERE id = 9");
-        let (_, output) = reverted(case, "p", "r");
-        assert!(!output.stderr.contains("not undone"), "{output}");
-        apply(case, "r").exits(0);
-        assert_same(case, &before, "after the revert");
-    });
+    deleted_or_kept_rows_come_back_whole(
+        "CREATE TABLE p(id INT PRIMARY KEY, n DECIMAL(9, 1)); INSERT INTO p VALUES(1, 1)",
+        "CREATE TABLE p(id INT PRIMARY KEY, n DECIMAL(9, 3)); INSERT INTO p VALUES(1, 1), (2, 2.222), (3, 3.333)",
+        "3.3",
+    );
 }
 
 #[test]
