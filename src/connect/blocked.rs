@@ -28,7 +28,7 @@ struct Holder {
 }
 
 impl Blocked {
-    /// Reads the answer to a question of `sql::session::LOCK_QUESTIONS`; `None` where it has no row.
+    /// Reads the answer to a question of `sql::session::lock_questions`; `None` where it has no row.
     pub(super) fn of(rows: &[Row], certain: bool) -> Option<Self> {
         let first = rows.first()?;
         let on = login::text(first, 5);

@@ -43,17 +43,7 @@ pub fn literal_expr(column: &Column, value: &Value) -> Result<Expr> {
             column.data_type.base
         ),
         (Value::Null, _) => Expr::null(),
-        (
-            Value::Integer(number),
-            Some(
-                TypeClass::Integer
-                | TypeClass::Decimal
-                | TypeClass::Float
-                | TypeClass::Double
-                | TypeClass::Bit
-                | TypeClass::Year,
-            ),
-        ) => Expr::integer(*number),
+        (Value::Integer(number), Some(class)) if is_number(class) => Expr::integer(*number),
         (Value::Integer(number), Some(TypeClass::Binary | TypeClass::Blob)) => {
             Expr::bytes(number.to_string().as_bytes())
         }
@@ -78,6 +68,19 @@ pub fn literal_expr(column: &Column, value: &Value) -> Result<Expr> {
         (Value::Bytes(bytes), Some(TypeClass::Json)) => Expr::in_charset(bytes, "utf8mb4"),
         (Value::Bytes(_), _) => return Err(misfit("text or number")),
     })
+}
+
+/// Whether a column holds numbers, and takes a whole one as it is.
+fn is_number(class: TypeClass) -> bool {
+    matches!(
+        class,
+        TypeClass::Integer
+            | TypeClass::Decimal
+            | TypeClass::Float
+            | TypeClass::Double
+            | TypeClass::Bit
+            | TypeClass::Year
+    )
 }
 
 /// Returns whether a prepared statement can be handed a value as [`parameter`] makes it. Only a literal will do for bytes in
@@ -108,17 +111,7 @@ pub fn is_parameter(column: &Column, value: &Value) -> bool {
 pub fn parameter(column: &Column, value: Value) -> Parameter {
     match (value, column.data_type.class()) {
         (Value::Null, _) => Parameter::Null,
-        (
-            Value::Integer(number),
-            Some(
-                TypeClass::Integer
-                | TypeClass::Decimal
-                | TypeClass::Float
-                | TypeClass::Double
-                | TypeClass::Bit
-                | TypeClass::Year,
-            ),
-        ) => Parameter::Integer(number),
+        (Value::Integer(number), Some(class)) if is_number(class) => Parameter::Integer(number),
         (Value::Integer(number), _) => Parameter::Bytes(number.to_string().into_bytes()),
         (Value::Text(text), Some(TypeClass::Float | TypeClass::Double)) => match text.parse() {
             Ok(number) => Parameter::Double(number),
