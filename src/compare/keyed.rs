@@ -169,7 +169,7 @@ impl Comparison<'_> {
         buckets: &Buckets,
         keys: &Keys,
     ) -> Result<Select> {
-        let columns = self.compared(side, keys);
+        let columns = self.only_compared(self.shape.summed(side), keys);
         let table = self.name(side);
         checksum::select(table, keys.side(side), range, within, buckets, &columns)
     }

@@ -179,10 +179,9 @@ fn sums(task: &TableTask<'_>, shape: &Shape, side: Side) -> Result<Select> {
         Side::Remote => &task.remote_name,
         Side::Local => &task.local_name,
     };
-    let hashed = shape.hashed(side);
     let sum = match shape.key {
-        RowKey::Bag => encode::sum_of(&hashed),
-        RowKey::Columns { .. } => encode::checksum_of(&hashed),
+        RowKey::Bag => encode::sum_of(&shape.hashed(side)),
+        RowKey::Columns { .. } => encode::quick_checksum_of(&shape.summed(side)),
     };
     let mut columns = vec![Expr::count_all(), sum];
     if let (Side::Remote, Some(times)) = (side, task.times) {

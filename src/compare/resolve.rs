@@ -9,7 +9,7 @@ use super::spans::count;
 use super::work::Answer;
 use crate::connect::{Row, Side};
 use crate::read::chunk::{Buckets, ChunkRange, Key, with_index};
-use crate::read::encode::{self, Encoding};
+use crate::read::encode;
 use crate::read::{checksum, chunk};
 use crate::sql::Expr;
 use anyhow::{Context, Result, bail};
@@ -256,14 +256,15 @@ impl Comparison<'_> {
             .iter()
             .map(chunk::KeyColumn::encoded)
             .collect::<Vec<_>>();
-        columns.push(encode::hash_of(&self.compared(side, keys)));
+        columns.push(encode::quick_hash_of(
+            &self.only_compared(self.shape.summed(side), keys),
+        ));
         columns.extend(self.shape.long_bytes(side));
         columns
     }
 
     /// What rows are compared by: all columns of the shape, or the key alone.
-    pub(super) fn compared(&self, side: Side, keys: &Keys) -> Vec<(Expr, Encoding)> {
-        let columns = self.shape.hashed(side);
+    pub(super) fn only_compared<T: Clone>(&self, columns: Vec<T>, keys: &Keys) -> Vec<T> {
         if !self.keys_only {
             return columns;
         }

@@ -8,7 +8,7 @@ use super::converted::{converts, is_numbered};
 use crate::connect::Side;
 use crate::diff::clause;
 use crate::read::chunk::{KeyColumn, KeySide};
-use crate::read::encode::{self, Encoding, Hasher};
+use crate::read::encode::{self, Encoding, Hasher, Quick};
 use crate::schema::table::{Column, Generated, Index, IndexKind, Table};
 use crate::sql::{Expr, Function, Select};
 use anyhow::{Result, bail};
@@ -70,6 +70,19 @@ impl ShapeColumn {
                 Encoding::Text,
             ),
         }
+    }
+
+    /// What is summed up of the column on a side.
+    fn summed(&self, side: Side) -> Quick {
+        // A mask or a constant may be of any type.
+        let own = self
+            .definition(side)
+            .filter(|_| side == Side::Local || self.mask.is_none());
+        let both = match &self.mask {
+            None => [Some(&self.remote), self.local.as_ref()],
+            Some(_) => [None, None],
+        };
+        Quick::new(self.hashed(side), own, both)
     }
 
     /// How the column's cell is fetched on a side.
@@ -219,6 +232,12 @@ impl Shape {
             .iter()
             .map(|column| column.hashed(side))
             .collect()
+    }
+
+    /// Returns what is summed up on a side over all columns of the shape.
+    pub(super) fn summed(&self, side: Side) -> Vec<Quick> {
+        let columns = self.columns.iter();
+        columns.map(|column| column.summed(side)).collect()
     }
 
     /// Returns the hash that a row of a side has in a plan: of local's, over the columns that local has; where it has

@@ -3,7 +3,7 @@
 //! Must never take a missing or malformed answer for an empty bucket.
 
 use super::chunk::{Buckets, ChunkRange, KeySide, with_index};
-use super::encode::{self, Encoding};
+use super::encode::{self, Quick};
 use crate::schema::ObjectName;
 use crate::sql::{Expr, Select};
 use crate::value::Cell;
@@ -32,7 +32,7 @@ pub fn select(
     range: &ChunkRange,
     within: Option<Expr>,
     buckets: &Buckets,
-    columns: &[(Expr, Encoding)],
+    columns: &[Quick],
 ) -> Result<Select> {
     let mut conditions = vec![range.filter(key)?];
     conditions.extend(within);
@@ -42,7 +42,7 @@ pub fn select(
         vec![
             bucket.clone(),
             Expr::count_all(),
-            encode::checksum_of(columns),
+            encode::quick_checksum_of(columns),
         ],
     )
     .filter(Expr::all(conditions))

@@ -6,6 +6,7 @@
 
 mod choose;
 mod here;
+mod quick;
 mod write;
 
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod tests;
 
 pub use choose::{Reason, constant_of, encoding_for, simulated_default};
 pub use here::Hasher;
+pub use quick::{Quick, quick_checksum_of, quick_hash_of};
 pub use write::{
     is_parameter, literal, literal_expr, needs_lenient_mode, parameter, write_literal,
 };
@@ -130,10 +132,7 @@ impl Encoding {
                 ],
             ),
             Self::Lob => sha256(source),
-            Self::Double => Expr::call(
-                Function::Hex,
-                vec![Expr::call(Function::Point, vec![source, Expr::integer(0)])],
-            ),
+            Self::Double => Expr::call(Function::Hex, vec![point(source)]),
             Self::Utf8 => source.to_utf8().cast(CastType::Binary),
             Self::LobUtf8 => sha256(source.to_utf8()),
             Self::Decimal(precision, scale) => source.cast(CastType::Decimal(precision, scale)),
@@ -198,6 +197,11 @@ fn sources(columns: &[(&str, Encoding)]) -> Vec<(Expr, Encoding)> {
         .collect()
 }
 
+/// A number's IEEE bytes, within a point's.
+fn point(number: Expr) -> Expr {
+    Expr::call(Function::Point, vec![number, Expr::integer(0)])
+}
+
 fn sha256(source: Expr) -> Expr {
     Expr::call(Function::Sha2, vec![source, Expr::integer(256)])
 }
@@ -214,6 +218,11 @@ fn first_64_bits(digest: Expr) -> Expr {
 
 /// The values, then the lengths of those that vary, then which are NULL: read from the end, every row has one spelling.
 fn digest(columns: &[(Expr, Encoding)]) -> Expr {
+    sha256(Expr::call(Function::ConcatWs, spelling(columns)))
+}
+
+/// The separator, and the parts to join.
+fn spelling(columns: &[(Expr, Encoding)]) -> Vec<Expr> {
     let mut parts = vec![Expr::text("#")];
     parts.extend(
         columns
@@ -235,7 +244,7 @@ fn digest(columns: &[(Expr, Encoding)]) -> Expr {
     if columns.is_empty() {
         parts.push(Expr::text(""));
     }
-    sha256(Expr::call(Function::ConcatWs, parts))
+    parts
 }
 
 /// Returns how a column's cell is fetched so that nothing is lost: FLOAT as a double, BIT as a number, text that

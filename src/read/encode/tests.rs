@@ -99,6 +99,30 @@ fn a_hash_covers_values_lengths_and_nulls() {
 }
 
 #[test]
+fn a_quick_sum_tells_null_by_the_parts() {
+    let of = |definition: &str, encoding| {
+        let column = column(definition);
+        Quick::new(
+            (Expr::column("c"), encoding),
+            Some(&column),
+            [Some(&column), Some(&column)],
+        )
+    };
+    let sum = quick_checksum_of(&[
+        of("int", Encoding::Plain),
+        of("int?", Encoding::Plain),
+        of("varchar(9) utf8mb4?", Encoding::Bytes),
+        of("double?", Encoding::Double),
+        of("binary(4)?", Encoding::Padded(8)),
+    ]);
+    insta::assert_snapshot!(sum.sql(), @"BIT_XOR(CAST(CONV(LEFT(SHA2(IFNULL(CONCAT(`c`, '#', IFNULL(`c`, ''), '#', IFNULL(CAST(`c` AS BINARY), ''), '#', IFNULL(POINT(`c`, 0), ''), '#', IFNULL(RPAD(CAST(`c` AS BINARY), 8, X'00'), ''), '#', IFNULL(LENGTH(`c`), '-'), '#', ISNULL(`c`)), CONCAT_WS('#', `c`, `c`, CAST(`c` AS BINARY), HEX(POINT(`c`, 0)), RPAD(CAST(`c` AS BINARY), 8, X'00'), LENGTH(`c`), ISNULL(`c`), ISNULL(`c`), ISNULL(`c`), ISNULL(`c`), ISNULL(`c`), '?')), 256), 16), 16, 10) AS UNSIGNED))");
+    // A mask's value may be of any type.
+    let masked = Quick::new((Expr::text("x"), Encoding::Plain), None, [None, None]);
+    insta::assert_snapshot!(quick_hash_of(&[masked]).sql(), @"LEFT(SHA2(IFNULL(CONCAT(IFNULL('x', ''), '#', ISNULL('x')), CONCAT_WS('#', 'x', ISNULL('x'), '?')), 256), 32)");
+    insta::assert_snapshot!(quick_hash_of(&[]).sql(), @"LEFT(SHA2(IFNULL(CONCAT(''), CONCAT_WS('#', '', '?')), 256), 32)");
+}
+
+#[test]
 fn defaults_stand_for_new_columns() {
     let simulated = |definition: &str, default: Option<&str>| {
         let mut column = column(definition);
