@@ -291,6 +291,10 @@ impl Comparison<'_> {
 }
 
 fn group_filter(side: Side, group: &[Area], keys: &Keys) -> Result<Expr> {
+    if group.iter().all(|area| area.buckets.is_none()) {
+        let ranges = group.iter().map(|area| &area.range).collect::<Vec<_>>();
+        return chunk::within_any(&ranges, keys.side(side));
+    }
     let filters = group
         .iter()
         .map(|area| area.filter(side, keys))
