@@ -1,12 +1,12 @@
-//! Workers per server: run reads in the order they are asked for, while the comparison goes on.
+//! Workers per server: run reads while the comparison goes on, in the order they are asked for; what somebody waits for
+//! goes before sums that were asked for ahead.
 //!
 //! Must never hand on part of an answer as the whole: a read that breaks is an error or is run again from its start.
 
 use crate::connect::{LocalSession, Reader, Remote, RemoteSession, Row, Side};
 use crate::sql::Read;
 use anyhow::{Result, anyhow};
-use std::cell::Cell as Counter;
-use std::sync::mpsc;
+use crossbeam_channel::{Receiver, Sender, bounded, select_biased, unbounded};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
@@ -101,20 +101,22 @@ type Job = Box<dyn FnOnce(&mut dyn Source) + Send>;
 /// first.
 pub(super) struct Worker {
     side: Side,
-    jobs: Vec<mpsc::Sender<Job>>,
-    turn: Counter<usize>,
+    /// Jobs of one connection, which does them first.
+    own: Vec<Sender<Job>>,
+    /// Jobs of whichever connection is free.
+    any: Sender<Job>,
 }
 
 /// An answer that is being waited for.
 pub(super) struct Answer<T> {
     side: Side,
-    result: mpsc::Receiver<(Result<T>, Duration)>,
+    result: Receiver<(Result<T>, Duration)>,
 }
 
 /// Rows of a read, as they come.
 pub(super) struct Batches {
     side: Side,
-    queue: mpsc::Receiver<Result<Vec<Row>>>,
+    queue: Receiver<Result<Vec<Row>>>,
     done: bool,
 }
 
@@ -145,34 +147,44 @@ impl Worker {
         side: Side,
         sources: Vec<&'env mut dyn Source>,
     ) -> Self {
+        let (any, jobs) = unbounded::<Job>();
         let start = |source: &'env mut dyn Source| {
-            let (jobs, queue) = mpsc::channel::<Job>();
+            let (own, own_jobs) = unbounded::<Job>();
+            let jobs = jobs.clone();
             scope.spawn(move || {
-                for job in queue {
-                    job(source);
+                loop {
+                    let job = select_biased! {
+                        recv(own_jobs) -> job => job,
+                        recv(jobs) -> job => job,
+                    };
+                    match job {
+                        Ok(job) => job(source),
+                        Err(_) => break,
+                    }
                 }
             });
-            jobs
+            own
         };
         Self {
             side,
-            jobs: sources.into_iter().map(start).collect(),
-            turn: Counter::new(0),
+            own: sources.into_iter().map(start).collect(),
+            any,
         }
     }
 
     /// Returns how many reads run at the same time.
     pub(super) fn connections(&self) -> usize {
-        self.jobs.len()
+        self.own.len()
     }
 
-    /// Asks for the rows of a read of whichever connection's turn it is: only where it does not matter that another
-    /// read is under another snapshot.
+    /// Asks for the rows of a read of whichever connection is free first, once nothing is left that is asked of it alone:
+    /// only where it does not matter that another read is under another snapshot.
     pub(super) fn ask_any(&self, step: String, read: impl Into<Read>) -> Answer<Vec<Row>> {
         let read = read.into();
-        let turn = self.turn.get();
-        self.turn.set((turn + 1) % self.jobs.len().max(1));
-        self.run(turn, move |source| source.rows(&step, &read))
+        let (job, answer) = self.job(move |source| source.rows(&step, &read));
+        // A server whose threads have all ended takes none: whoever waits for the answer is told.
+        drop(self.any.send(job));
+        answer
     }
 
     /// Asks for the rows of a read.
@@ -184,7 +196,7 @@ impl Worker {
     /// Asks for the rows of a read as they come, in batches.
     pub(super) fn ask_stream(&self, step: String, read: impl Into<Read>) -> Batches {
         let read = read.into();
-        let (sender, queue) = mpsc::sync_channel(BATCHES_AHEAD);
+        let (sender, queue) = bounded(BATCHES_AHEAD);
         let job: Job = Box::new(move |source| {
             let mut batch = Vec::new();
             let mut bytes = 0;
@@ -220,15 +232,15 @@ impl Worker {
 
     /// Asks every connection for its next snapshot.
     pub(super) fn next_snapshots(&self) -> Vec<Answer<()>> {
-        (0..self.jobs.len())
+        (0..self.own.len())
             .map(|place| self.run(place, |source| source.next_snapshot()))
             .collect()
     }
 
     /// Gives a job to a connection. One whose thread has ended takes none: whoever waits for the answer is told.
     fn send(&self, place: usize, job: Job) {
-        if let Some(jobs) = self.jobs.get(place) {
-            drop(jobs.send(job));
+        if let Some(own) = self.own.get(place) {
+            drop(own.send(job));
         }
     }
 
@@ -237,18 +249,24 @@ impl Worker {
         place: usize,
         work: impl FnOnce(&mut dyn Source) -> Result<T> + Send + 'static,
     ) -> Answer<T> {
-        let (sender, result) = mpsc::channel();
+        let (job, answer) = self.job(work);
+        self.send(place, job);
+        answer
+    }
+
+    fn job<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut dyn Source) -> Result<T> + Send + 'static,
+    ) -> (Job, Answer<T>) {
+        let (sender, result) = bounded(1);
         let job: Job = Box::new(move |source| {
             let start = Instant::now();
             let outcome = work(source);
             // Nobody waits any more where the comparison has failed meanwhile.
             drop(sender.send((outcome, start.elapsed())));
         });
-        self.send(place, job);
-        Answer {
-            side: self.side,
-            result,
-        }
+        let side = self.side;
+        (job, Answer { side, result })
     }
 }
 
@@ -266,5 +284,100 @@ impl<T> Answer<T> {
     /// Waits for the answer.
     pub(super) fn wait(self) -> Result<T> {
         Ok(self.timed()?.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::ObjectName;
+    use crate::sql::{Expr, Select};
+    use std::sync::{Arc, Mutex};
+
+    /// Notes what it is asked; at "hold" it says so and waits to be let go.
+    struct Noting {
+        order: Arc<Mutex<Vec<String>>>,
+        held: Sender<()>,
+        go: Receiver<()>,
+    }
+
+    impl Source for Noting {
+        fn rows(&mut self, step: &str, _: &Read) -> Result<Vec<Row>> {
+            self.order.lock().unwrap().push(step.to_owned());
+            if step == "hold" {
+                self.held.send(()).unwrap();
+                self.go.recv().unwrap();
+            }
+            Ok(Vec::new())
+        }
+        fn stream(
+            &mut self,
+            _: &str,
+            _: &Read,
+            _: &mut dyn FnMut(Row) -> Result<()>,
+        ) -> Result<()> {
+            Ok(())
+        }
+        fn next_snapshot(&mut self) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Runs a test over so many connections: the worker, what was done in which order, the end of "hold", its release.
+    fn with(
+        connections: usize,
+        test: impl FnOnce(&Worker, &dyn Fn() -> Vec<String>, &Receiver<()>, &Sender<()>),
+    ) {
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let ((held, is_held), (release, go)) = (unbounded(), unbounded());
+        let mut sources: Vec<_> = (0..connections)
+            .map(|_| Noting {
+                order: Arc::clone(&order),
+                held: held.clone(),
+                go: go.clone(),
+            })
+            .collect();
+        std::thread::scope(|scope| {
+            let sources = sources.iter_mut().map(|source| source as _).collect();
+            let worker = Worker::start(scope, Side::Local, sources);
+            test(
+                &worker,
+                &|| order.lock().unwrap().clone(),
+                &is_held,
+                &release,
+            );
+        });
+    }
+
+    fn read() -> Select {
+        Select::from(&ObjectName::new("d", "t"), vec![Expr::count_all()])
+    }
+
+    #[test]
+    fn what_is_waited_for_goes_before_what_was_asked_ahead() {
+        with(1, |worker, order, held, release| {
+            let holding = worker.ask_any("hold".into(), read());
+            held.recv().unwrap();
+            let ahead = worker.ask_any("ahead".into(), read());
+            let now = worker.ask("now".into(), read());
+            release.send(()).unwrap();
+            for answer in [holding, ahead, now] {
+                answer.wait().unwrap();
+            }
+            assert_eq!(order(), ["hold", "now", "ahead"]);
+        });
+    }
+
+    #[test]
+    fn a_connection_that_is_free_takes_what_another_has_no_time_for() {
+        with(2, |worker, _, held, release| {
+            let holding = worker.ask_any("hold".into(), read());
+            held.recv().unwrap();
+            for _ in 0..3 {
+                worker.ask_any("ahead".into(), read()).wait().unwrap();
+            }
+            release.send(()).unwrap();
+            holding.wait().unwrap();
+        });
     }
 }
