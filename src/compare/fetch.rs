@@ -17,8 +17,14 @@ use anyhow::Result;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-/// Most keys that one statement names.
+/// Most keys of several columns that one statement names: each row is tested against them one by one.
 const BATCH_KEYS: usize = 500;
+/// Most keys of one column that one statement names.
+const MOST_KEYS: usize = 2_000;
+/// Bytes of rows that one statement should bring, where it may name more than `BATCH_KEYS`. A production's sshd that
+/// serves no session keeps Nagle's algorithm on, so that the end of each answer may wait 40 ms for an acknowledgement:
+/// few large answers instead of many small ones.
+const BATCH_WIDTH: u64 = 512 << 10;
 /// Bytes of long values that one batch should have.
 const BATCH_BYTES: u64 = 4 << 20;
 
@@ -61,7 +67,7 @@ impl Comparison<'_> {
     )> {
         let mut length = 0;
         let mut bytes = 0;
-        for (_, wanted) in rest.iter().take(BATCH_KEYS) {
+        for (_, wanted) in rest.iter().take(self.batch_keys(keys)) {
             bytes += wanted.bytes;
             if length > 0 && bytes > BATCH_BYTES {
                 break;
@@ -84,6 +90,18 @@ impl Comparison<'_> {
             keys,
         )?;
         Ok((batch, remote, local))
+    }
+
+    /// How many rows are fetched at once.
+    fn batch_keys(&self, keys: &Keys) -> usize {
+        if keys.positions.len() > 1 {
+            return BATCH_KEYS;
+        }
+        let width = self.task.estimated_bytes / self.task.estimated_rows.max(1);
+        let fitting = BATCH_WIDTH / width.max(1);
+        usize::try_from(fitting)
+            .unwrap_or(MOST_KEYS)
+            .clamp(BATCH_KEYS, MOST_KEYS)
     }
 
     fn ask_rows(
