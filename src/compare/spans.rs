@@ -18,6 +18,10 @@ use std::time::Duration;
 /// Most values that one chunk spans, so that differences of keys stay within 64 bits.
 const MOST_SPAN: i128 = 1 << 60;
 
+/// How many buckets' rows one value of the key's first column may have before its rows are spread over buckets of
+/// their own, which costs a CRC of every row's key.
+const CROWDED: f64 = 3.0;
+
 /// What comes next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Span {
@@ -43,6 +47,8 @@ pub(super) struct LeadSpans {
     greatest: i128,
     /// Rows per value, as last seen.
     density: f64,
+    /// Whether further columns of the key tell rows of one value apart.
+    is_composite: bool,
     /// Whether the last chunk was empty: the next begins at the next key there is.
     gap: bool,
     /// Ranges to go over again in smaller chunks.
@@ -73,10 +79,27 @@ impl LeadSpans {
             to = to.filter(|to| *to <= self.greatest);
             self.next = to;
         }
-        Some(Span {
-            range: ChunkRange::Lead { from, to },
-            buckets: Buckets::Lead { from, width },
-        })
+        let range = ChunkRange::Lead { from, to };
+        // A bucket cannot be less than one value: where that has many rows, the whole key spreads them.
+        let buckets = if self.is_composite && self.density > CROWDED * self.pace.bucket_rows {
+            Buckets::Spread {
+                count: self.pace.buckets(self.rows_within(from, to)),
+            }
+        } else {
+            Buckets::Lead { from, width }
+        };
+        Some(Span { range, buckets })
+    }
+
+    #[allow(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an estimate; saturates"
+    )]
+    fn rows_within(&self, from: i128, to: Option<i128>) -> u64 {
+        let end = to.unwrap_or_else(|| self.greatest.saturating_add(1));
+        (end.saturating_sub(from).max(1) as f64 * self.density) as u64
     }
 
     fn learn(&mut self, range: &ChunkRange, rows: u64) {
@@ -157,6 +180,7 @@ impl Comparison<'_> {
                     next: Some(least),
                     greatest,
                     density,
+                    is_composite: remote.columns.len() > 1,
                     gap: false,
                     again: Vec::new(),
                 }));
@@ -336,6 +360,7 @@ mod tests {
             next: Some(least),
             greatest,
             density,
+            is_composite: false,
             gap: false,
             again: Vec::new(),
         }
@@ -370,6 +395,19 @@ mod tests {
                 assert_eq!(pair[0].1, Some(pair[1].0));
             }
         }
+    }
+
+    #[test]
+    fn rows_that_crowd_at_one_value_are_spread_by_the_whole_key() {
+        let buckets = |density, is_composite| {
+            let mut spans = lead(0, 1_000, density);
+            spans.is_composite = is_composite;
+            spans.slice().unwrap().buckets
+        };
+        // Of 1,000 rows of 100 bytes, a bucket takes 113.
+        assert!(matches!(buckets(200.0, true), Buckets::Lead { .. }));
+        assert!(matches!(buckets(900.0, false), Buckets::Lead { .. }));
+        assert_eq!(buckets(900.0, true), Buckets::Spread { count: 182 });
     }
 
     #[test]
