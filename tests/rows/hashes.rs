@@ -3,6 +3,7 @@
 use super::server::{Server, Settings, VENDORS};
 use driftwarden::connect::Reader as _;
 use driftwarden::read::encode::{self, Quick};
+use driftwarden::schema::table::{Column, Table};
 use driftwarden::schema::{ObjectName, Vendor};
 use driftwarden::sql::{Expr, Function, Select};
 use std::collections::BTreeSet;
@@ -70,6 +71,60 @@ fn a_copied_row_has_the_hash_that_its_server_gives_it() {
     }
 }
 
+/// Makes rows of every type that differ from another in one column each.
+fn fill(server: &mut Server, vendor: Vendor) -> Table {
+    let database = server.remote.clone();
+    let types = TYPES.replace("{db}", &database);
+    let own = match vendor {
+        Vendor::MySql => "",
+        Vendor::MariaDb => ", u UUID, i INET6",
+    };
+    server.run(&types.replace("j JSON)", &format!("j JSON, g POINT{own})")));
+    server.run("SET SESSION sql_mode = 'ALLOW_INVALID_DATES'");
+    let more = [
+        [
+            "POINT(1, 2)",
+            "'01234567-89ab-cdef-0123-456789abcdef'",
+            "'::1'",
+        ],
+        ["NULL", "NULL", "'::'"],
+        ["NULL", "NULL", "NULL"],
+        [
+            "POINT(1, 3)",
+            "'00000000-0000-0000-0000-000000000000'",
+            "NULL",
+        ],
+        ["POINT(2, 1)", "NULL", "'ff::'"],
+    ];
+    for (row, more) in ROWS.iter().zip(&more) {
+        let more = &more[..if own.is_empty() { 1 } else { 3 }];
+        server.run(&format!(
+            "INSERT IGNORE INTO `{database}`.t VALUES ({row}, {})",
+            more.join(", ")
+        ));
+    }
+    let table = server.table(&database);
+    let columns: Vec<_> = table
+        .columns
+        .iter()
+        .filter(|column| column.name != "id")
+        .collect();
+    for (place, column) in columns.iter().enumerate() {
+        let of = |other: &&&Column| {
+            let side = if other.name == column.name { "b" } else { "a" };
+            format!("{side}.`{}`", other.name)
+        };
+        let list = columns.iter().map(|column| format!("`{}`", column.name));
+        server.run(&format!(
+            "INSERT INTO `{database}`.t (id, {}) SELECT a.id * 10000 + b.id * 100 + {place}, {} FROM `{database}`.t a,
+             `{database}`.t b WHERE a.id IN (1, 5) AND b.id IN (1, 2, 4, 5)",
+            list.collect::<Vec<_>>().join(", "),
+            columns.iter().map(|other| of(&other)).collect::<Vec<_>>().join(", ")
+        ));
+    }
+    table
+}
+
 /// Rows that differ in one column from another, among them in whether it is NULL, are told apart by the quick hash exactly
 /// as by the row hash: where the columns are nullable, and where they are only held to be NOT NULL.
 #[test]
@@ -77,61 +132,19 @@ fn the_quick_hash_tells_rows_apart_as_the_row_hash_does() {
     for vendor in VENDORS {
         let mut server = Server::start(vendor, "quick");
         let database = server.remote.clone();
-        let types = TYPES.replace("{db}", &database);
-        let own = match vendor {
-            Vendor::MySql => "",
-            Vendor::MariaDb => ", u UUID, i INET6",
-        };
-        server.run(&types.replace("j JSON)", &format!("j JSON, g POINT{own})")));
-        server.run("SET SESSION sql_mode = 'ALLOW_INVALID_DATES'");
-        let more = [
-            [
-                "POINT(1, 2)",
-                "'01234567-89ab-cdef-0123-456789abcdef'",
-                "'::1'",
-            ],
-            ["NULL", "NULL", "'::'"],
-            ["NULL", "NULL", "NULL"],
-            [
-                "POINT(1, 3)",
-                "'00000000-0000-0000-0000-000000000000'",
-                "NULL",
-            ],
-            ["POINT(2, 1)", "NULL", "'ff::'"],
-        ];
-        for (row, more) in ROWS.iter().zip(&more) {
-            let more = &more[..if own.is_empty() { 1 } else { 3 }];
-            server.run(&format!(
-                "INSERT IGNORE INTO `{database}`.t VALUES ({row}, {})",
-                more.join(", ")
-            ));
-        }
-        let table = server.table(&database);
+        let table = fill(&mut server, vendor);
         let columns: Vec<_> = table
             .columns
             .iter()
             .filter(|column| column.name != "id")
             .collect();
-        for (place, column) in columns.iter().enumerate() {
-            let of = |other: &&&driftwarden::schema::table::Column| {
-                let side = if other.name == column.name { "b" } else { "a" };
-                format!("{side}.`{}`", other.name)
-            };
-            let list = columns.iter().map(|column| format!("`{}`", column.name));
-            server.run(&format!(
-                "INSERT INTO `{database}`.t (id, {}) SELECT a.id * 10000 + b.id * 100 + {place}, {} FROM `{database}`.t a,
-                 `{database}`.t b WHERE a.id IN (1, 5) AND b.id IN (1, 2, 4, 5)",
-                list.collect::<Vec<_>>().join(", "),
-                columns.iter().map(|other| of(&other)).collect::<Vec<_>>().join(", ")
-            ));
-        }
         let encodings: Vec<_> = columns
             .iter()
             .map(|column| encode::encoding_for(Some(column), column).unwrap())
             .collect();
         let quick = |nullable: bool| {
             let columns = columns.iter().zip(&encodings).map(|(column, encoding)| {
-                let own = driftwarden::schema::table::Column {
+                let own = Column {
                     nullable,
                     ..(*column).clone()
                 };
