@@ -17,14 +17,15 @@ use anyhow::Result;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-/// Most keys of several columns that one statement names: each row is tested against them one by one.
+/// Most keys of several columns that one statement names: each row is tested against them one by one. Of one column as
+/// well, until it is known how wide the rows are that differ.
 const BATCH_KEYS: usize = 500;
 /// Most keys of one column that one statement names.
 const MOST_KEYS: usize = 2_000;
 /// Bytes of rows that one statement should bring, where it may name more than `BATCH_KEYS`. A production's sshd that
 /// serves no session keeps Nagle's algorithm on, so that the end of each answer may wait 40 ms for an acknowledgement:
 /// few large answers instead of many small ones.
-const BATCH_WIDTH: u64 = 512 << 10;
+const BATCH_WIDTH: usize = 512 << 10;
 /// Bytes of long values that one batch should have.
 const BATCH_BYTES: u64 = 4 << 20;
 
@@ -97,11 +98,10 @@ impl Comparison<'_> {
         if keys.positions.len() > 1 {
             return BATCH_KEYS;
         }
-        let width = self.task.estimated_bytes / self.task.estimated_rows.max(1);
-        let fitting = BATCH_WIDTH / width.max(1);
-        usize::try_from(fitting)
-            .unwrap_or(MOST_KEYS)
-            .clamp(BATCH_KEYS, MOST_KEYS)
+        match self.fetched_width {
+            Some(width) => (BATCH_WIDTH / width.max(1)).clamp(BATCH_KEYS, MOST_KEYS),
+            None => BATCH_KEYS,
+        }
     }
 
     fn ask_rows(
@@ -135,6 +135,11 @@ impl Comparison<'_> {
         let columns = keys.positions.len();
         let mut remote = by_key(remote, columns)?;
         let mut local = by_key(local, columns)?;
+        let rows = remote.len() + local.len();
+        let cells = remote.values().chain(local.values()).flatten().flatten();
+        if let Some(width) = cells.map(Vec::len).sum::<usize>().checked_div(rows) {
+            self.fetched_width = Some(width);
+        }
         for (key, wanted) in batch {
             let after = remote.remove(key);
             let before = local.remove(key);

@@ -246,6 +246,7 @@ fn over<'s>(
             greatest: None,
             complete: true,
             keys_only: false,
+            fetched_width: None,
             looks: VecDeque::new(),
         }
         .run()
@@ -290,6 +291,8 @@ struct Comparison<'a> {
     complete: bool,
     /// Whether only keys are compared.
     keys_only: bool,
+    /// Bytes of a row, on average, of the rows that were fetched last.
+    fetched_width: Option<usize>,
     /// Second looks that both servers are at.
     looks: VecDeque<resolve::Look>,
 }
