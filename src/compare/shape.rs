@@ -14,6 +14,10 @@ use crate::sql::{Expr, Function, Select};
 use anyhow::{Result, bail};
 use std::collections::BTreeMap;
 
+/// Bytes of a row, on average, up to which long values are joined to its text as they are: of longer ones a copy costs
+/// the server more than a hash of its own.
+const SHORT_ROW: u64 = 2048;
+
 /// A column that is compared and written.
 #[derive(Debug, Clone)]
 pub struct ShapeColumn {
@@ -73,7 +77,7 @@ impl ShapeColumn {
     }
 
     /// What is summed up of the column on a side.
-    fn summed(&self, side: Side) -> Quick {
+    fn summed(&self, side: Side, short: bool) -> Quick {
         // A mask or a constant may be of any type.
         let own = self
             .definition(side)
@@ -82,7 +86,7 @@ impl ShapeColumn {
             None => [Some(&self.remote), self.local.as_ref()],
             Some(_) => [None, None],
         };
-        Quick::new(self.hashed(side), own, both)
+        Quick::new(self.hashed(side), own, both, short)
     }
 
     /// How the column's cell is fetched on a side.
@@ -132,6 +136,8 @@ pub struct Shape {
     pub notes: Vec<String>,
     /// Which rows are compared; `None` for all of them.
     pub restriction: Option<Restriction>,
+    /// Whether the remote's rows are short on average.
+    short_rows: bool,
 }
 
 /// Which rows of either side are compared: the `where` of the table's rules.
@@ -213,6 +219,7 @@ impl Shape {
             key,
             notes,
             restriction,
+            short_rows: task.estimated_bytes <= SHORT_ROW * task.estimated_rows,
         })
     }
 
@@ -237,7 +244,8 @@ impl Shape {
     /// Returns what is summed up on a side over all columns of the shape.
     pub(super) fn summed(&self, side: Side) -> Vec<Quick> {
         let columns = self.columns.iter();
-        columns.map(|column| column.summed(side)).collect()
+        let short = self.short_rows;
+        columns.map(|column| column.summed(side, short)).collect()
     }
 
     /// Returns the hash that a row of a side has in a plan: of local's, over the columns that local has; where it has

@@ -99,27 +99,51 @@ fn a_hash_covers_values_lengths_and_nulls() {
 }
 
 #[test]
-fn a_quick_sum_tells_null_by_the_parts() {
+fn a_quick_sum_tells_each_value_from_what_stands_behind_it() {
     let of = |definition: &str, encoding| {
         let column = column(definition);
-        Quick::new(
-            (Expr::column("c"), encoding),
-            Some(&column),
-            [Some(&column), Some(&column)],
-        )
+        let source = (Expr::column("c"), encoding);
+        Quick::new(source, Some(&column), [Some(&column), Some(&column)], true)
     };
-    let sum = quick_checksum_of(&[
+    let quick = |columns: &[Quick]| {
+        let sql = quick_checksum_of(columns).sql();
+        let (_, rest) = sql.split_once("IFNULL(").unwrap();
+        let (quick, full) = rest.split_once(", CONCAT_WS('#', '?', ").unwrap();
+        (quick.to_owned(), full.to_owned())
+    };
+    let (parts, full) = quick(&[
         of("int", Encoding::Plain),
         of("int?", Encoding::Plain),
         of("varchar(9) utf8mb4?", Encoding::Bytes),
         of("double?", Encoding::Double),
         of("binary(4)?", Encoding::Padded(8)),
     ]);
-    insta::assert_snapshot!(sum.sql(), @"BIT_XOR(CAST(CONV(LEFT(SHA2(IFNULL(CONCAT(`c`, '#', IFNULL(`c`, ''), '#', IFNULL(CAST(`c` AS BINARY), ''), '#', IFNULL(POINT(`c`, 0), ''), '#', IFNULL(RPAD(CAST(`c` AS BINARY), 8, X'00'), ''), '#', IFNULL(LENGTH(`c`), '-'), '#', ISNULL(`c`)), CONCAT_WS('#', `c`, `c`, CAST(`c` AS BINARY), HEX(POINT(`c`, 0)), RPAD(CAST(`c` AS BINARY), 8, X'00'), LENGTH(`c`), ISNULL(`c`), ISNULL(`c`), ISNULL(`c`), ISNULL(`c`), ISNULL(`c`), '?')), 256), 16), 16, 10) AS UNSIGNED))");
+    insta::assert_snapshot!(parts, @"CONCAT(CAST('' AS BINARY), ISNULL(`c`), '#', ISNULL(`c`), '#', `c`, '#', IFNULL(`c`, ''), '#', IFNULL(POINT(`c`, 0), ''), '#', IFNULL(RPAD(CAST(`c` AS BINARY), 8, X'00'), ''), '#', IFNULL(`c`, ''))");
+    insta::assert_snapshot!(full, @"`c`, `c`, CAST(`c` AS BINARY), HEX(POINT(`c`, 0)), RPAD(CAST(`c` AS BINARY), 8, X'00'), LENGTH(`c`), ISNULL(`c`), ISNULL(`c`), ISNULL(`c`), ISNULL(`c`), ISNULL(`c`))), 256), 16), 16, 10) AS UNSIGNED))");
+    // The last text needs no length, other text does; labels without a separator need none.
+    let (parts, _) = quick(&[
+        of("text utf8mb4?", Encoding::Lob),
+        of("enum('a','b') latin1?", Encoding::Bytes),
+        of("enum('a#','b') latin1", Encoding::Bytes),
+        of("varchar(9) utf8mb4", Encoding::Bytes),
+        of("json?", Encoding::Lob),
+    ]);
+    insta::assert_snapshot!(parts, @"CONCAT(CAST('' AS BINARY), IFNULL(LENGTH(`c`), -1), '#', ISNULL(`c`), '#', LENGTH(`c`), '#', IFNULL(`c`, ''), '#', IFNULL(`c`, ''), '#', IFNULL(`c`, ''), '#', `c`, '#', `c`)");
+    let (parts, _) = quick(&[of("varchar(9) utf16", Encoding::Bytes)]);
+    insta::assert_snapshot!(parts, @"CONCAT('', '#', CAST(`c` AS BINARY))");
+    // Long values of long rows are hashed by themselves.
+    let long = column("text utf8mb4?");
+    let long = Quick::new(
+        (Expr::column("c"), Encoding::Lob),
+        Some(&long),
+        [Some(&long), Some(&long)],
+        false,
+    );
+    insta::assert_snapshot!(quick(&[long]).0, @"CONCAT('', '#', IFNULL(SHA2(`c`, 256), ''))");
     // A mask's value may be of any type.
-    let masked = Quick::new((Expr::text("x"), Encoding::Plain), None, [None, None]);
-    insta::assert_snapshot!(quick_hash_of(&[masked]).sql(), @"LEFT(SHA2(IFNULL(CONCAT(IFNULL('x', ''), '#', ISNULL('x')), CONCAT_WS('#', 'x', ISNULL('x'), '?')), 256), 32)");
-    insta::assert_snapshot!(quick_hash_of(&[]).sql(), @"LEFT(SHA2(IFNULL(CONCAT(''), CONCAT_WS('#', '', '?')), 256), 32)");
+    let masked = Quick::new((Expr::text("x"), Encoding::Plain), None, [None, None], true);
+    insta::assert_snapshot!(quick_hash_of(&[masked]).sql(), @"LEFT(SHA2(IFNULL(CONCAT(ISNULL('x'), '#', IFNULL('x', '')), CONCAT_WS('#', '?', 'x', ISNULL('x'))), 256), 32)");
+    insta::assert_snapshot!(quick_hash_of(&[]).sql(), @"LEFT(SHA2(IFNULL(CONCAT(''), CONCAT_WS('#', '?', '')), 256), 32)");
 }
 
 #[test]
