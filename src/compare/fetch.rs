@@ -16,6 +16,7 @@ use crate::sql::Select;
 use anyhow::Result;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Most keys of several columns that one statement names: each row is tested against them one by one. Of one column as
 /// well, until it is known how wide the rows are that differ.
@@ -29,9 +30,37 @@ const BATCH_WIDTH: usize = 512 << 10;
 /// Bytes of long values that one batch should have.
 const BATCH_BYTES: u64 = 4 << 20;
 
+/// Fetches that are under way before the one before them is handed on.
+const FETCHES_AHEAD: usize = 1;
+
+/// Rows that differ, of which the first are under way.
+pub(super) struct Fetch {
+    wanted: Vec<(Key, Wanted)>,
+    /// How many of them were asked for.
+    asked: usize,
+    under_way: Option<Batch>,
+}
+
+/// Rows that both servers were asked for.
+struct Batch {
+    wanted: Range<usize>,
+    remote: Option<Answer<Vec<Row>>>,
+    local: Option<Answer<Vec<Row>>>,
+}
+
 impl Comparison<'_> {
-    /// Fetches the rows with these keys and hands them on.
-    pub(super) fn fetch(&mut self, mut wanted: Vec<(Key, Wanted)>, keys: &Keys) -> Result<()> {
+    /// Fetches the rows with these keys and hands them on, behind those that are under way.
+    pub(super) fn fetch(&mut self, wanted: Vec<(Key, Wanted)>, keys: &Keys) -> Result<()> {
+        self.begin_fetch(wanted, keys)?;
+        self.finish_fetches(keys)
+    }
+
+    /// Asks both servers for the first of the rows with these keys, and hands on those asked for before the last.
+    pub(super) fn begin_fetch(
+        &mut self,
+        mut wanted: Vec<(Key, Wanted)>,
+        keys: &Keys,
+    ) -> Result<()> {
         let numeric = keys
             .remote
             .columns
@@ -39,33 +68,41 @@ impl Comparison<'_> {
             .map(|column| column.class == TypeClass::Integer)
             .collect::<Vec<_>>();
         wanted.sort_by(|(one, _), (other, _)| compare_keys(one, other, &numeric));
-        let mut rest = wanted.as_slice();
-        let mut ahead = None;
-        loop {
-            let current = match ahead.take() {
-                Some(batch) => batch,
-                None if rest.is_empty() => return Ok(()),
-                None => self.ask_batch(&mut rest, keys)?,
-            };
-            // The next batch is on its way while this one is handed on.
-            if !rest.is_empty() {
-                ahead = Some(self.ask_batch(&mut rest, keys)?);
-            }
-            let (batch, remote, local) = current;
-            self.hand_on(batch, remote, local, keys)?;
+        let mut fetch = Fetch {
+            wanted,
+            asked: 0,
+            under_way: None,
+        };
+        fetch.under_way = self.ask_batch(&mut fetch, keys)?;
+        self.fetches.push_back(fetch);
+        while self.fetches.len() > FETCHES_AHEAD {
+            self.finish_fetch(keys)?;
         }
+        Ok(())
     }
 
-    #[allow(clippy::type_complexity, reason = "a batch and its two answers")]
-    fn ask_batch<'w>(
-        &self,
-        rest: &mut &'w [(Key, Wanted)],
-        keys: &Keys,
-    ) -> Result<(
-        &'w [(Key, Wanted)],
-        Option<Answer<Vec<Row>>>,
-        Option<Answer<Vec<Row>>>,
-    )> {
+    /// Hands on all rows that are being fetched.
+    pub(super) fn finish_fetches(&mut self, keys: &Keys) -> Result<()> {
+        while !self.fetches.is_empty() {
+            self.finish_fetch(keys)?;
+        }
+        Ok(())
+    }
+
+    fn finish_fetch(&mut self, keys: &Keys) -> Result<()> {
+        let Some(mut fetch) = self.fetches.pop_front() else {
+            return Ok(());
+        };
+        while let Some(batch) = fetch.under_way.take() {
+            // The next batch is on its way while this one is handed on.
+            fetch.under_way = self.ask_batch(&mut fetch, keys)?;
+            self.hand_on(&fetch.wanted, batch, keys)?;
+        }
+        Ok(())
+    }
+
+    fn ask_batch(&self, fetch: &mut Fetch, keys: &Keys) -> Result<Option<Batch>> {
+        let rest = &fetch.wanted[fetch.asked..];
         let mut length = 0;
         let mut bytes = 0;
         for (_, wanted) in rest.iter().take(self.batch_keys(keys)) {
@@ -75,10 +112,11 @@ impl Comparison<'_> {
             }
             length += 1;
         }
-        let (batch, others) = rest.split_at(length);
-        *rest = others;
+        if length == 0 {
+            return Ok(None);
+        }
         let of = |test: fn(&Wanted) -> bool| {
-            batch
+            rest[..length]
                 .iter()
                 .filter(|(_, wanted)| test(wanted))
                 .map(|(key, _)| key)
@@ -90,7 +128,13 @@ impl Comparison<'_> {
             &of(|wanted| wanted.local || wanted.beyond),
             keys,
         )?;
-        Ok((batch, remote, local))
+        let from = fetch.asked;
+        fetch.asked += length;
+        Ok(Some(Batch {
+            wanted: from..fetch.asked,
+            remote,
+            local,
+        }))
     }
 
     /// How many rows are fetched at once.
@@ -122,25 +166,19 @@ impl Comparison<'_> {
             Side::Local => select,
         };
         let step = format!("reading rows of {}", self.name(side));
-        Ok(Some(self.worker(side).ask(step, select)))
+        Ok(Some(self.worker(side).ask_soon(step, select)))
     }
 
-    fn hand_on(
-        &mut self,
-        batch: &[(Key, Wanted)],
-        remote: Option<Answer<Vec<Row>>>,
-        local: Option<Answer<Vec<Row>>>,
-        keys: &Keys,
-    ) -> Result<()> {
+    fn hand_on(&mut self, wanted: &[(Key, Wanted)], batch: Batch, keys: &Keys) -> Result<()> {
         let columns = keys.positions.len();
-        let mut remote = by_key(remote, columns)?;
-        let mut local = by_key(local, columns)?;
+        let mut remote = by_key(batch.remote, columns)?;
+        let mut local = by_key(batch.local, columns)?;
         let rows = remote.len() + local.len();
         let cells = remote.values().chain(local.values()).flatten().flatten();
         if let Some(width) = cells.map(Vec::len).sum::<usize>().checked_div(rows) {
             self.fetched_width = Some(width);
         }
-        for (key, wanted) in batch {
+        for (key, wanted) in &wanted[batch.wanted] {
             let after = remote.remove(key);
             let before = local.remove(key);
             // Gone since it was seen: the next plan finds out what became of it.

@@ -154,7 +154,7 @@ impl Comparison<'_> {
 
     fn ask_chunk(&self, side: Side, span: &Span, keys: &Keys) -> Result<Answer<Vec<Row>>> {
         let select = self.sums(side, &span.range, None, &span.buckets, keys)?;
-        Ok(self.worker(side).ask_any(self.summing(side), select))
+        Ok(self.worker(side).ask_ahead(self.summing(side), select))
     }
 
     fn summing(&self, side: Side) -> String {

@@ -248,6 +248,7 @@ fn over<'s>(
             keys_only: false,
             fetched_width: None,
             looks: VecDeque::new(),
+            fetches: VecDeque::new(),
         }
         .run()
     })
@@ -295,6 +296,8 @@ struct Comparison<'a> {
     fetched_width: Option<usize>,
     /// Second looks that both servers are at.
     looks: VecDeque<resolve::Look>,
+    /// Rows that differ, of which some are under way.
+    fetches: VecDeque<fetch::Fetch>,
 }
 
 impl Comparison<'_> {

@@ -6,19 +6,23 @@ use super::Comparison;
 use super::keyed::Keys;
 use super::pages::key_of;
 use super::spans::count;
-use super::work::Answer;
+use super::work::{Answer, Worker};
 use crate::connect::{Row, Side};
 use crate::read::chunk::{Buckets, ChunkRange, Key, with_index};
 use crate::read::encode;
 use crate::read::{checksum, chunk};
-use crate::sql::Expr;
+use crate::sql::{Expr, Select};
 use anyhow::{Context, Result, bail};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Most rows of a side that are matched at once.
 const MATCHED_ROWS: u64 = 20_000;
 /// Most bucket numbers that one statement names.
 const NAMED_BUCKETS: usize = 2_000;
+
+/// How far a row that both sides have is looked for behind others.
+const MOST_AHEAD: usize = 16;
+const SAME_KEY: &str = "two rows have the same key; the table's unique index does not hold";
 
 /// Groups of rows that the servers are asked for before the group before them is matched.
 const LOOKS_AHEAD: usize = 1;
@@ -193,8 +197,8 @@ impl Comparison<'_> {
         if group.is_empty() {
             return Ok(());
         }
-        let local = self.ask_hashes(Side::Local, &group, keys)?;
-        let remote = self.ask_hashes(Side::Remote, &group, keys)?;
+        let local = self.ask_hashes(Side::Local, &group, keys, Worker::ask_soon)?;
+        let remote = self.ask_hashes(Side::Remote, &group, keys, Worker::ask_soon)?;
         self.looks.push_back(Look {
             group,
             remote,
@@ -206,12 +210,12 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// Matches the rows of all groups that were asked for.
+    /// Matches the rows of all groups that were asked for, and hands on what differs.
     pub(super) fn finish_looks(&mut self, keys: &Keys) -> Result<()> {
         while !self.looks.is_empty() {
             self.finish_look(keys)?;
         }
-        Ok(())
+        self.finish_fetches(keys)
     }
 
     fn finish_look(&mut self, keys: &Keys) -> Result<()> {
@@ -219,26 +223,27 @@ impl Comparison<'_> {
             return Ok(());
         };
         let columns = keys.positions.len();
-        let local = seen(&look.local.wait()?, columns)?;
-        let mut remote = seen(&look.remote.wait()?, columns)?;
+        let (local, mut remote) = (look.local.wait()?, look.remote.wait()?);
         let expected = look.group.iter().map(|area| area.remote_rows).sum::<u64>();
         if remote.len() as u64 != expected {
             remote = self.read_again(&look.group, keys)?;
         }
+        let (remote, local) = without_equal(remote, local, columns)?;
+        let (remote, local) = (seen(&remote, columns)?, seen(&local, columns)?);
         let wanted = differences(&remote, &local, self.task.keep_local, self.beyond);
         drop((remote, local));
-        self.fetch(wanted, keys)
+        self.begin_fetch(wanted, keys)
     }
 
     /// Reads the remote's rows again, beside their count: after a connection broke, the new snapshot may hold others.
-    fn read_again(&mut self, group: &[Area], keys: &Keys) -> Result<BTreeMap<Key, Seen>> {
+    fn read_again(&mut self, group: &[Area], keys: &Keys) -> Result<Vec<Row>> {
         for _ in 0..3 {
-            let remote = self.ask_hashes(Side::Remote, group, keys)?;
+            let remote = self.ask_hashes(Side::Remote, group, keys, Worker::ask)?;
             let filter = group_filter(Side::Remote, group, keys)?;
             let select = self.select(Side::Remote, vec![Expr::count_all()]);
             let step = format!("counting rows of {}", self.name(Side::Remote));
             let counted = self.remote.ask(step, select.filter(filter));
-            let remote = seen(&remote.wait()?, keys.positions.len())?;
+            let remote = remote.wait()?;
             if remote.len() as u64 == count(&counted.wait()?)? {
                 return Ok(remote);
             }
@@ -274,7 +279,13 @@ impl Comparison<'_> {
             .collect()
     }
 
-    fn ask_hashes(&self, side: Side, group: &[Area], keys: &Keys) -> Result<Answer<Vec<Row>>> {
+    fn ask_hashes(
+        &self,
+        side: Side,
+        group: &[Area],
+        keys: &Keys,
+        ask: fn(&Worker, String, Select) -> Answer<Vec<Row>>,
+    ) -> Result<Answer<Vec<Row>>> {
         let key = keys.side(side);
         let columns = self.hash_columns(side, keys);
         let select = self
@@ -286,7 +297,7 @@ impl Comparison<'_> {
             with_index(select, key)
         };
         let step = format!("reading keys and hashes of {}", self.name(side));
-        Ok(self.worker(side).ask(step, select))
+        Ok(ask(self.worker(side), step, select))
     }
 }
 
@@ -302,6 +313,47 @@ fn group_filter(side: Side, group: &[Area], keys: &Keys) -> Result<Expr> {
     Ok(Expr::any(filters))
 }
 
+/// Leaves out the rows that both sides have alike, as far as the order in which they come shows it: most of a look's.
+///
+/// # Errors
+/// Where two neighbours have one key.
+fn without_equal(
+    remote: Vec<Row>,
+    local: Vec<Row>,
+    columns: usize,
+) -> Result<(Vec<Row>, Vec<Row>)> {
+    for rows in [&remote, &local] {
+        let same_key = |pair: &[Row]| pair[0].get(..columns) == pair[1].get(..columns);
+        if rows.windows(2).any(same_key) {
+            bail!(SAME_KEY);
+        }
+    }
+    let (mut of_remote, mut of_local) = (Vec::new(), Vec::new());
+    let (mut remote, mut local) = (VecDeque::from(remote), VecDeque::from(local));
+    while let (Some(one), Some(other)) = (remote.front(), local.front()) {
+        if one == other {
+            remote.pop_front();
+            local.pop_front();
+            continue;
+        }
+        // Rows that only one side has stand before the next that both have.
+        let behind = |rows: &VecDeque<Row>, wanted: &Row| {
+            rows.iter().take(MOST_AHEAD).position(|row| row == wanted)
+        };
+        match (behind(&local, one), behind(&remote, other)) {
+            (Some(rows), _) => of_local.extend(local.drain(..rows)),
+            (None, Some(rows)) => of_remote.extend(remote.drain(..rows)),
+            (None, None) => {
+                of_remote.extend(remote.pop_front());
+                of_local.extend(local.pop_front());
+            }
+        }
+    }
+    of_remote.extend(remote);
+    of_local.extend(local);
+    Ok((of_remote, of_local))
+}
+
 pub(super) fn seen(rows: &[Row], columns: usize) -> Result<BTreeMap<Key, Seen>> {
     let mut found = BTreeMap::new();
     for row in rows {
@@ -315,7 +367,7 @@ pub(super) fn seen(rows: &[Row], columns: usize) -> Result<BTreeMap<Key, Seen>> 
         };
         let key = key_of(row, columns)?;
         if found.insert(key, Seen { hash, bytes }).is_some() {
-            bail!("two rows have the same key; the table's unique index does not hold");
+            bail!(SAME_KEY);
         }
     }
     Ok(found)
@@ -357,4 +409,55 @@ pub(super) fn differences(
         }
     }
     wanted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Rows of a key and a hash, one for each key.
+    fn rows(keys: &BTreeMap<u8, u8>) -> Vec<Row> {
+        let cells = keys.iter().map(|(key, hash)| {
+            vec![
+                Some(key.to_string().into_bytes()),
+                Some(format!("{hash:032x}").into_bytes()),
+            ]
+        });
+        cells.collect()
+    }
+
+    proptest! {
+        #[test]
+        fn what_both_sides_have_alike_makes_no_difference(
+            remote in prop::collection::btree_map(0_u8..60, 0_u8..3, 0..40),
+            local in prop::collection::btree_map(0_u8..60, 0_u8..3, 0..40),
+            turned in any::<bool>(),
+        ) {
+            let (remote, mut local) = (rows(&remote), rows(&local));
+            if turned {
+                // In whatever order they come.
+                local.reverse();
+            }
+            let of = |remote: &[Row], local: &[Row]| {
+                let (remote, local) = (seen(remote, 1).unwrap(), seen(local, 1).unwrap());
+                differences(&remote, &local, false, false)
+            };
+            let all = of(&remote, &local);
+            let (remote, local) = without_equal(remote, local, 1).unwrap();
+            prop_assert_eq!(of(&remote, &local), all.clone());
+            if !turned {
+                // Of few rows none is left that both have.
+                prop_assert!(remote.len() + local.len() <= 2 * all.len() + 2 * MOST_AHEAD);
+            }
+        }
+    }
+
+    #[test]
+    fn two_rows_of_one_key_are_no_answer() {
+        let row = |key: &str, hash: &str| vec![Some(key.into()), Some(hash.into())];
+        let twice = vec![row("1", "a"), row("1", "a")];
+        assert!(without_equal(twice.clone(), vec![row("1", "a")], 1).is_err());
+        assert!(without_equal(Vec::new(), twice, 1).is_err());
+    }
 }

@@ -103,8 +103,10 @@ pub(super) struct Worker {
     side: Side,
     /// Jobs of one connection, which does them first.
     own: Vec<Sender<Job>>,
-    /// Jobs of whichever connection is free.
-    any: Sender<Job>,
+    /// Jobs of whichever connection is free, that somebody waits for.
+    soon: Sender<Job>,
+    /// Jobs of whichever connection is free and has nothing better to do.
+    ahead: Sender<Job>,
 }
 
 /// An answer that is being waited for.
@@ -147,15 +149,17 @@ impl Worker {
         side: Side,
         sources: Vec<&'env mut dyn Source>,
     ) -> Self {
-        let (any, jobs) = unbounded::<Job>();
+        let (soon, soon_jobs) = unbounded::<Job>();
+        let (ahead, ahead_jobs) = unbounded::<Job>();
         let start = |source: &'env mut dyn Source| {
             let (own, own_jobs) = unbounded::<Job>();
-            let jobs = jobs.clone();
+            let (soon_jobs, ahead_jobs) = (soon_jobs.clone(), ahead_jobs.clone());
             scope.spawn(move || {
                 loop {
                     let job = select_biased! {
                         recv(own_jobs) -> job => job,
-                        recv(jobs) -> job => job,
+                        recv(soon_jobs) -> job => job,
+                        recv(ahead_jobs) -> job => job,
                     };
                     match job {
                         Ok(job) => job(source),
@@ -168,7 +172,8 @@ impl Worker {
         Self {
             side,
             own: sources.into_iter().map(start).collect(),
-            any,
+            soon,
+            ahead,
         }
     }
 
@@ -177,13 +182,21 @@ impl Worker {
         self.own.len()
     }
 
-    /// Asks for the rows of a read of whichever connection is free first, once nothing is left that is asked of it alone:
+    /// Asks for the rows of a read of whichever connection is free first, once nothing is left that somebody waits for:
     /// only where it does not matter that another read is under another snapshot.
-    pub(super) fn ask_any(&self, step: String, read: impl Into<Read>) -> Answer<Vec<Row>> {
-        let read = read.into();
+    pub(super) fn ask_ahead(&self, step: String, read: impl Into<Read>) -> Answer<Vec<Row>> {
+        self.ask_any(&self.ahead, step, read.into())
+    }
+
+    /// As [`Self::ask_ahead`], and goes before all that is asked ahead.
+    pub(super) fn ask_soon(&self, step: String, read: impl Into<Read>) -> Answer<Vec<Row>> {
+        self.ask_any(&self.soon, step, read.into())
+    }
+
+    fn ask_any(&self, queue: &Sender<Job>, step: String, read: Read) -> Answer<Vec<Row>> {
         let (job, answer) = self.job(move |source| source.rows(&step, &read));
         // A server whose threads have all ended takes none: whoever waits for the answer is told.
-        drop(self.any.send(job));
+        drop(queue.send(job));
         answer
     }
 
@@ -356,25 +369,26 @@ mod tests {
     #[test]
     fn what_is_waited_for_goes_before_what_was_asked_ahead() {
         with(1, |worker, order, held, release| {
-            let holding = worker.ask_any("hold".into(), read());
+            let holding = worker.ask_ahead("hold".into(), read());
             held.recv().unwrap();
-            let ahead = worker.ask_any("ahead".into(), read());
+            let ahead = worker.ask_ahead("ahead".into(), read());
+            let soon = worker.ask_soon("soon".into(), read());
             let now = worker.ask("now".into(), read());
             release.send(()).unwrap();
-            for answer in [holding, ahead, now] {
+            for answer in [holding, ahead, soon, now] {
                 answer.wait().unwrap();
             }
-            assert_eq!(order(), ["hold", "now", "ahead"]);
+            assert_eq!(order(), ["hold", "now", "soon", "ahead"]);
         });
     }
 
     #[test]
     fn a_connection_that_is_free_takes_what_another_has_no_time_for() {
         with(2, |worker, _, held, release| {
-            let holding = worker.ask_any("hold".into(), read());
+            let holding = worker.ask_ahead("hold".into(), read());
             held.recv().unwrap();
             for _ in 0..3 {
-                worker.ask_any("ahead".into(), read()).wait().unwrap();
+                worker.ask_ahead("ahead".into(), read()).wait().unwrap();
             }
             release.send(()).unwrap();
             holding.wait().unwrap();
