@@ -196,7 +196,9 @@ fn rows_of(sums: &Sums) -> u64 {
 }
 
 fn is_enough(areas: &[Area]) -> bool {
-    areas.len() >= GATHERED_RANGES || areas.iter().map(Area::rows).sum::<u64>() >= GATHERED_ROWS
+    areas.len() >= GATHERED_RANGES
+        || areas.iter().map(Area::rows).sum::<u64>() >= GATHERED_ROWS
+        || areas.iter().any(|area| area.buckets.is_some())
 }
 
 /// Notes the buckets that differ: ranges for those that are ranges (neighbours joined), numbers for the others.

@@ -153,12 +153,18 @@ impl Comparison<'_> {
                 rows = 0;
                 self.split(&area, keys)?;
             } else {
-                if rows + area.rows() > 2 * MATCHED_ROWS {
+                // The servers test every row they read against each area whose rows are spread, until one takes it.
+                let is_spread = area.buckets.is_some();
+                if is_spread || rows + area.rows() > 2 * MATCHED_ROWS {
                     self.match_group(std::mem::take(&mut group), keys)?;
                     rows = 0;
                 }
                 rows += area.rows();
                 group.push(area);
+                if is_spread {
+                    self.match_group(std::mem::take(&mut group), keys)?;
+                    rows = 0;
+                }
             }
         }
         self.match_group(group, keys)

@@ -304,7 +304,7 @@ impl Comparison<'_> {
         let rows = spans.pace.chunk_rows();
         let select = chunk::boundary(&spans.table, &spans.key, spans.after.as_ref(), rows)?;
         let step = format!("finding the next chunk of {}", spans.table);
-        Ok((self.worker(spans.side).ask(step, select), rows))
+        Ok((self.worker(spans.side).ask_soon(step, select), rows))
     }
 }
 

@@ -328,9 +328,7 @@ impl Buckets {
                     .binary(Operator::IntegerDivide, Expr::integer(*width)),
                 None => Expr::integer(0),
             },
-            Self::Spread { count } => {
-                spread(key.columns.iter().map(KeyColumn::encoded).collect(), *count)
-            }
+            Self::Spread { count } => spread_key(key, *count),
         }
     }
 }
@@ -343,7 +341,17 @@ pub fn spread(values: Vec<Expr>, count: u64) -> Expr {
         // The servers want something to join.
         parts.push(Expr::text(""));
     }
-    Expr::call(Function::Crc32, vec![Expr::call(Function::ConcatWs, parts)])
+    let joined = Expr::call(Function::ConcatWs, parts);
+    Expr::call(Function::Crc32, vec![joined])
+        .binary(Operator::Modulo, Expr::integer(count.max(1)))
+}
+
+/// As [`spread`], of a key's columns, which are never NULL: joining a single one would cost as much as its CRC.
+fn spread_key(key: &KeySide, count: u64) -> Expr {
+    let [column] = key.columns.as_slice() else {
+        return spread(key.columns.iter().map(KeyColumn::encoded).collect(), count);
+    };
+    Expr::call(Function::Crc32, vec![column.encoded()])
         .binary(Operator::Modulo, Expr::integer(count.max(1)))
 }
 
