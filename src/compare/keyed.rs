@@ -3,7 +3,7 @@
 //!
 //! Must never take a chunk as compared before both sides' answers for it have come.
 
-use super::resolve::Area;
+use super::resolve::{Area, Spread};
 use super::spans::{Span, Spans};
 use super::work::Answer;
 use super::{Comparison, RowKey};
@@ -134,7 +134,7 @@ impl Comparison<'_> {
         if keys.ordered && (remote_rows == 0) != (local_rows == 0) {
             areas.push(Area {
                 range,
-                buckets: None,
+                spread: None,
                 remote_rows,
                 local_rows,
             });
@@ -198,7 +198,7 @@ fn rows_of(sums: &Sums) -> u64 {
 fn is_enough(areas: &[Area]) -> bool {
     areas.len() >= GATHERED_RANGES
         || areas.iter().map(Area::rows).sum::<u64>() >= GATHERED_ROWS
-        || areas.iter().any(|area| area.buckets.is_some())
+        || areas.iter().any(|area| area.spread.is_some())
 }
 
 /// Notes the buckets that differ: ranges for those that are ranges (neighbours joined), numbers for the others.
@@ -241,7 +241,7 @@ fn gather(
                         from: start,
                         to: end,
                     },
-                    buckets: None,
+                    spread: None,
                     remote_rows,
                     local_rows,
                 });
@@ -252,7 +252,11 @@ fn gather(
                 range: range.clone(),
                 remote_rows: differing.iter().map(|(_, rows, _)| rows).sum(),
                 local_rows: differing.iter().map(|(_, _, rows)| rows).sum(),
-                buckets: Some((*count, differing)),
+                spread: Some(Spread {
+                    count: *count,
+                    among: rows_of(remote).max(rows_of(local)),
+                    differing,
+                }),
             });
         }
         (_, Buckets::Lead { .. }) => {}

@@ -2,11 +2,11 @@
 //!
 //! Must never report a row as gone unless the remote's answer held as many rows as the remote counts there.
 
-use super::Comparison;
 use super::keyed::Keys;
 use super::pages::key_of;
 use super::spans::count;
 use super::work::{Answer, Worker};
+use super::{Comparison, ShapeColumn};
 use crate::connect::{Row, Side};
 use crate::read::chunk::{Buckets, ChunkRange, Key, with_index};
 use crate::read::encode;
@@ -20,6 +20,8 @@ const MATCHED_ROWS: u64 = 20_000;
 /// Most bucket numbers that one statement names.
 const NAMED_BUCKETS: usize = 2_000;
 
+/// One row in so many of those that a server tests is wanted at most, where rows are found by their keys first.
+const SPARSE: u64 = 5;
 /// How far a row that both sides have is looked for behind others.
 const MOST_AHEAD: usize = 16;
 const SAME_KEY: &str = "two rows have the same key; the table's unique index does not hold";
@@ -34,10 +36,20 @@ type Bucket = (u64, u64, u64);
 #[derive(Debug, Clone)]
 pub(super) struct Area {
     pub(super) range: ChunkRange,
-    /// The number of buckets, and those that differ.
-    pub(super) buckets: Option<(u64, Vec<Bucket>)>,
+    pub(super) spread: Option<Spread>,
     pub(super) remote_rows: u64,
     pub(super) local_rows: u64,
+}
+
+/// Buckets of a range that differ.
+#[derive(Debug, Clone)]
+pub(super) struct Spread {
+    /// How many buckets the range's rows are spread over.
+    pub(super) count: u64,
+    /// How many rows those are, on the side that has more of them.
+    pub(super) among: u64,
+    /// Those that differ.
+    pub(super) differing: Vec<Bucket>,
 }
 
 impl Area {
@@ -46,7 +58,7 @@ impl Area {
     }
 
     fn is_one_sided(&self) -> bool {
-        self.buckets.is_none() && (self.remote_rows == 0) != (self.local_rows == 0)
+        self.spread.is_none() && (self.remote_rows == 0) != (self.local_rows == 0)
     }
 
     /// Whether a neighbouring bucket with so many rows belongs into the same area.
@@ -60,43 +72,57 @@ impl Area {
     fn filter(&self, side: Side, keys: &Keys) -> Result<Expr> {
         let key = keys.side(side);
         let range = self.range.filter(key)?;
-        let Some((count, buckets)) = &self.buckets else {
+        let Some(spread) = &self.spread else {
             return Ok(range);
         };
-        let numbers = buckets
+        let numbers = spread
+            .differing
             .iter()
             .map(|(bucket, _, _)| Expr::integer(*bucket))
             .collect();
-        let spread = Buckets::Spread { count: *count }.expr(key);
-        Ok(Expr::all(vec![range, spread.is_in(numbers)]))
+        let bucket = Buckets::Spread {
+            count: spread.count,
+        };
+        Ok(Expr::all(vec![range, bucket.expr(key).is_in(numbers)]))
+    }
+
+    /// Whether so few of the rows that a server has to test are wanted that finding each by its key costs less than
+    /// reading every one as a whole: measured, a seventh of a row of 200 bytes against one of its reading.
+    fn is_sparse(&self) -> bool {
+        let sparse = |spread: &Spread| self.rows().saturating_mul(SPARSE) <= spread.among;
+        self.spread.as_ref().is_some_and(sparse)
     }
 
     /// Cuts an area of many buckets into areas that fit.
     fn pieces(self) -> Vec<Self> {
-        let Some((count, buckets)) = self.buckets else {
+        let Some(spread) = self.spread else {
             return vec![self];
         };
         let mut pieces: Vec<Self> = Vec::new();
-        for (bucket, remote_rows, local_rows) in buckets {
+        for (bucket, remote_rows, local_rows) in spread.differing {
             let fits = |piece: &Self| {
                 piece.remote_rows + remote_rows <= MATCHED_ROWS
                     && piece.local_rows + local_rows <= MATCHED_ROWS
                     && piece
-                        .buckets
+                        .spread
                         .as_ref()
-                        .is_some_and(|(_, buckets)| buckets.len() < NAMED_BUCKETS)
+                        .is_some_and(|spread| spread.differing.len() < NAMED_BUCKETS)
             };
             match pieces.last_mut() {
                 Some(piece) if fits(piece) => {
                     piece.remote_rows += remote_rows;
                     piece.local_rows += local_rows;
-                    if let Some((_, buckets)) = &mut piece.buckets {
-                        buckets.push((bucket, remote_rows, local_rows));
+                    if let Some(spread) = &mut piece.spread {
+                        spread.differing.push((bucket, remote_rows, local_rows));
                     }
                 }
                 _ => pieces.push(Self {
                     range: self.range.clone(),
-                    buckets: Some((count, vec![(bucket, remote_rows, local_rows)])),
+                    spread: Some(Spread {
+                        count: spread.count,
+                        among: spread.among,
+                        differing: vec![(bucket, remote_rows, local_rows)],
+                    }),
                     remote_rows,
                     local_rows,
                 }),
@@ -154,7 +180,7 @@ impl Comparison<'_> {
                 self.split(&area, keys)?;
             } else {
                 // The servers test every row they read against each area whose rows are spread, until one takes it.
-                let is_spread = area.buckets.is_some();
+                let is_spread = area.spread.is_some();
                 if is_spread || rows + area.rows() > 2 * MATCHED_ROWS {
                     self.match_group(std::mem::take(&mut group), keys)?;
                     rows = 0;
@@ -172,7 +198,7 @@ impl Comparison<'_> {
 
     /// Spreads an area that is too large over finer buckets, and looks at those that differ.
     fn split(&mut self, area: &Area, keys: &Keys) -> Result<()> {
-        let outer = area.buckets.as_ref().map_or(1, |(count, _)| *count);
+        let outer = area.spread.as_ref().map_or(1, |spread| spread.count);
         let finer = (area.rows() / 500).clamp(2, 50_000);
         let buckets = Buckets::Spread {
             count: outer.saturating_mul(finer),
@@ -189,7 +215,14 @@ impl Comparison<'_> {
             range: area.range.clone(),
             remote_rows: differing.iter().map(|(_, rows, _)| rows).sum(),
             local_rows: differing.iter().map(|(_, _, rows)| rows).sum(),
-            buckets: Some((outer.saturating_mul(finer), differing)),
+            spread: Some(Spread {
+                count: outer.saturating_mul(finer),
+                among: area
+                    .spread
+                    .as_ref()
+                    .map_or(area.rows(), |spread| spread.among),
+                differing,
+            }),
         };
         for piece in finer.pieces() {
             self.match_group(vec![piece], keys)?;
@@ -294,9 +327,14 @@ impl Comparison<'_> {
     ) -> Result<Answer<Vec<Row>>> {
         let key = keys.side(side);
         let columns = self.hash_columns(side, keys);
-        let select = self
-            .select(side, columns)
-            .filter(group_filter(side, group, keys)?);
+        let select = self.select(side, columns);
+        let select = match (group, &key.index) {
+            ([area], Some(_)) if area.is_sparse() && self.can_list_keys() => {
+                let names = key.columns.iter().map(|column| column.name.clone());
+                with_index(select, key).keys_first(names.collect(), area.filter(side, keys)?)
+            }
+            _ => select.filter(group_filter(side, group, keys)?),
+        };
         let select = if group.iter().any(|area| area.range.is_everything()) {
             select
         } else {
@@ -307,8 +345,17 @@ impl Comparison<'_> {
     }
 }
 
+impl Comparison<'_> {
+    /// Whether no column has a name that a list of keys gives its own.
+    fn can_list_keys(&self) -> bool {
+        let own = |name: &str| name.to_lowercase().starts_with("driftwarden key ");
+        let columns = self.shape.columns.iter();
+        !columns.flat_map(ShapeColumn::names).any(own)
+    }
+}
+
 fn group_filter(side: Side, group: &[Area], keys: &Keys) -> Result<Expr> {
-    if group.iter().all(|area| area.buckets.is_none()) {
+    if group.iter().all(|area| area.spread.is_none()) {
         let ranges = group.iter().map(|area| &area.range).collect::<Vec<_>>();
         return chunk::within_any(&ranges, keys.side(side));
     }

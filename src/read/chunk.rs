@@ -342,8 +342,7 @@ pub fn spread(values: Vec<Expr>, count: u64) -> Expr {
         parts.push(Expr::text(""));
     }
     let joined = Expr::call(Function::ConcatWs, parts);
-    Expr::call(Function::Crc32, vec![joined])
-        .binary(Operator::Modulo, Expr::integer(count.max(1)))
+    Expr::call(Function::Crc32, vec![joined]).binary(Operator::Modulo, Expr::integer(count.max(1)))
 }
 
 /// As [`spread`], of a key's columns, which are never NULL: joining a single one would cost as much as its CRC.
