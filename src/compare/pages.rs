@@ -13,9 +13,15 @@ use crate::retry::is_transient;
 use crate::sql::{Expr, Select};
 use crate::value::{Cell, Value};
 use anyhow::{Context, Result};
+use std::time::{Duration, Instant};
 
-/// Rows that one statement reads; they come in batches of bounded bytes.
-const PAGE_ROWS: u64 = 50_000;
+/// Rows that the first statement reads; they come in batches of bounded bytes.
+const FIRST_PAGE: u64 = 50_000;
+const LEAST_PAGE: u64 = 10_000;
+const MOST_PAGE: u64 = 1_000_000;
+/// How long one statement should take. Between two, nothing is under way: at 50,000 rows each, a copy stood still for a
+/// sixth of its time.
+const PAGE_TIME: Duration = Duration::from_secs(2);
 /// How often one table's rows are gone on with after a connection broke.
 const MOST_BREAKS: u32 = 20;
 
@@ -75,8 +81,10 @@ impl Comparison<'_> {
         let counted = matches!(range, ChunkRange::All);
         let mut last: Option<Key> = None;
         let mut broken = 0;
+        let mut page = FIRST_PAGE;
         loop {
-            let mut batches = self.ask_page(side, key, range, last.as_ref())?;
+            let start = Instant::now();
+            let mut batches = self.ask_page(side, key, range, last.as_ref(), page)?;
             let mut rows = 0;
             let ended = loop {
                 match batches.next() {
@@ -108,10 +116,13 @@ impl Comparison<'_> {
                 let select = Select::from(self.name(side), vec![Expr::integer(1)]).limit(1, 0);
                 let step = format!("going on with the rows of {}", self.name(side));
                 self.worker(side).ask(step, select).wait()?;
-            } else if rows < PAGE_ROWS {
+            } else if rows < page {
                 return Ok(total);
-            } else if side == Side::Remote && self.snapshot_is_due() {
-                self.next_snapshot()?;
+            } else {
+                page = next_page(page, start.elapsed());
+                if side == Side::Remote && self.snapshot_is_due() {
+                    self.next_snapshot()?;
+                }
             }
         }
     }
@@ -122,6 +133,7 @@ impl Comparison<'_> {
         key: &KeySide,
         range: &ChunkRange,
         behind: Option<&Key>,
+        rows: u64,
     ) -> Result<Batches> {
         let mut conditions = vec![range.filter(key)?];
         if let Some(behind) = behind {
@@ -129,7 +141,7 @@ impl Comparison<'_> {
         }
         let columns = self.paged(side, key);
         let select = self.select(side, columns).filter(Expr::all(conditions));
-        let select = chunk::in_key_order(select, key).limit(PAGE_ROWS, 0);
+        let select = chunk::in_key_order(select, key).limit(rows, 0);
         let step = format!("reading rows of {}", self.name(side));
         Ok(self.worker(side).ask_stream(step, select))
     }
@@ -194,6 +206,16 @@ impl Comparison<'_> {
     }
 }
 
+/// Returns how many rows the next statement reads, after one of so many took so long.
+fn next_page(rows: u64, elapsed: Duration) -> u64 {
+    let elapsed = elapsed.as_millis().max(1);
+    let fitting = u128::from(rows) * PAGE_TIME.as_millis() / elapsed;
+    let fitting = u64::try_from(fitting).unwrap_or(MOST_PAGE);
+    fitting
+        .clamp(rows / 4, rows.saturating_mul(4))
+        .clamp(LEAST_PAGE, MOST_PAGE)
+}
+
 fn one_sided(side: Side, values: Option<Vec<Value>>, hash: Option<String>) -> RowChange {
     match side {
         Side::Remote => RowChange {
@@ -221,4 +243,21 @@ pub(super) fn key_of(row: &[Cell], columns: usize) -> Result<Key> {
 /// into the time limit.
 fn may_go_on(error: &anyhow::Error, rows: u64) -> bool {
     is_transient(error) || rows > 0 && matches!(server_code(error), Some(3024 | 1969))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_follow_the_time_they_take() {
+        let next = |rows, millis| next_page(rows, Duration::from_millis(millis));
+        assert_eq!(next(50_000, 4_000), 25_000);
+        assert_eq!(next(50_000, 1_000), 100_000);
+        // No measurement changes them more than fourfold.
+        assert_eq!(next(50_000, 0), 200_000);
+        assert_eq!(next(50_000, 600_000), 12_500);
+        assert_eq!(next(800_000, 1), MOST_PAGE);
+        assert_eq!(next(LEAST_PAGE, 600_000), LEAST_PAGE);
+    }
 }

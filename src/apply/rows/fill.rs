@@ -269,6 +269,8 @@ struct Making<'t> {
     rows: u64,
     bytes: usize,
     checksum: u64,
+    /// Rows that hold a NULL.
+    with_null: u64,
     lenient: bool,
     first: Option<(u64, Values)>,
     last: (u64, Vec<Value>),
@@ -296,6 +298,7 @@ impl<'t> Making<'t> {
             rows: 0,
             bytes: 0,
             checksum: 0,
+            with_null: 0,
             lenient: false,
             first: None,
             last: (0, Vec::new()),
@@ -310,6 +313,7 @@ impl<'t> Making<'t> {
             .context("it has no after_hash")?;
         self.checksum ^= hash_bits(hash).context("its after_hash is no hash")?;
         self.rows += 1;
+        self.with_null += u64::from(values.contains(&Value::Null));
         self.lenient |= self.enums.iter().any(|place| {
             encode::needs_lenient_mode(&self.target.columns[*place].0, &values[*place])
         });
@@ -345,14 +349,16 @@ impl<'t> Making<'t> {
         };
         self.bytes = 0;
         let names = self.target.shape.key.iter().cloned();
+        let rows = std::mem::take(&mut self.rows);
         Ok(Some(Load {
             statements: std::mem::take(&mut self.statements),
             numbers: (first_number, self.last.0),
             stretch: Stretch {
                 first,
                 last: names.zip(self.last.1.drain(..)).collect(),
-                rows: std::mem::take(&mut self.rows),
+                rows,
                 checksum: std::mem::take(&mut self.checksum),
+                whole: std::mem::take(&mut self.with_null) * 10 < rows,
             },
             lenient: std::mem::take(&mut self.lenient),
         }))

@@ -185,6 +185,29 @@ pub fn checksum_of(columns: &[(Expr, Encoding)]) -> Expr {
     Expr::call(Function::BitXor, vec![first_64_bits(digest(columns))])
 }
 
+/// Returns [`checksum_of`] in another spelling with the same bytes, for rows of which hardly any holds a NULL: CONCAT costs
+/// MySQL a sixth of the row's time less than `CONCAT_WS`, and a row that it joins has no NULL to flag.
+pub fn checksum_of_whole(columns: &[(Expr, Encoding)]) -> Expr {
+    let flags = columns.len();
+    if flags == 0 {
+        return checksum_of(columns);
+    }
+    let full = spelling(columns);
+    let mut joined = Vec::new();
+    // Behind the separator stand values and lengths, then the flags.
+    for part in &full[1..full.len() - flags] {
+        joined.push(part.clone());
+        joined.push(Expr::text("#"));
+    }
+    joined.push(Expr::text(&vec!["0"; flags].join("#")));
+    let whole = Expr::call(Function::Concat, joined);
+    let row = Expr::call(
+        Function::IfNull,
+        vec![whole, Expr::call(Function::ConcatWs, full)],
+    );
+    Expr::call(Function::BitXor, vec![first_64_bits(sha256(row))])
+}
+
 /// Returns the sum of a group of rows' 64-bit hashes, in which equal rows do not cancel out: for tables without a key.
 pub fn sum_of(columns: &[(Expr, Encoding)]) -> Expr {
     Expr::call(Function::Sum, vec![first_64_bits(digest(columns))])

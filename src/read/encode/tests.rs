@@ -94,6 +94,12 @@ fn a_hash_covers_values_lengths_and_nulls() {
         ("at", Encoding::Double),
     ]);
     insta::assert_snapshot!(hash.sql(), @"LEFT(SHA2(CONCAT_WS('#', `id`, CAST(`name` AS BINARY), SHA2(`note`, 256), HEX(POINT(`at`, 0)), LENGTH(`name`), ISNULL(`id`), ISNULL(`name`), ISNULL(`note`), ISNULL(`at`)), 256), 32)");
+    let columns = [
+        (Expr::column("id"), Encoding::Plain),
+        (Expr::column("name"), Encoding::Bytes),
+    ];
+    insta::assert_snapshot!(checksum_of_whole(&columns).sql(), @"BIT_XOR(CAST(CONV(LEFT(SHA2(IFNULL(CONCAT(`id`, '#', CAST(`name` AS BINARY), '#', LENGTH(`name`), '#', '0#0'), CONCAT_WS('#', `id`, CAST(`name` AS BINARY), LENGTH(`name`), ISNULL(`id`), ISNULL(`name`))), 256), 16), 16, 10) AS UNSIGNED))");
+    assert_eq!(checksum_of_whole(&[]), checksum_of(&[]));
     let sum = checksum(&[("id", Encoding::Plain)]);
     insta::assert_snapshot!(sum.sql(), @"BIT_XOR(CAST(CONV(LEFT(SHA2(CONCAT_WS('#', `id`, ISNULL(`id`)), 256), 16), 16, 10) AS UNSIGNED))");
 }
