@@ -101,8 +101,8 @@ impl Area {
         let mut pieces: Vec<Self> = Vec::new();
         for (bucket, remote_rows, local_rows) in spread.differing {
             let fits = |piece: &Self| {
-                piece.remote_rows + remote_rows <= MATCHED_ROWS
-                    && piece.local_rows + local_rows <= MATCHED_ROWS
+                piece.remote_rows + remote_rows <= 2 * MATCHED_ROWS
+                    && piece.local_rows + local_rows <= 2 * MATCHED_ROWS
                     && piece
                         .spread
                         .as_ref()

@@ -254,6 +254,68 @@ fn rows_that_crowd_at_one_value_of_a_key_are_not_all_looked_at() {
     }
 }
 
+/// Few rows that differ among many are looked for by their keys first, where a key does not cut into ranges by arithmetic;
+/// with a column of the name that the list of keys has, they are read as they come.
+#[test]
+fn few_rows_among_many_are_found_whatever_the_key() {
+    const ROWS: u64 = 1200;
+    for vendor in VENDORS {
+        let mut server = Server::start(vendor, "few");
+        let mut listed = 0;
+        for (kind, more) in super::keys::KEYS
+            .iter()
+            .zip(["note", "driftwarden key 0"].iter().cycle())
+        {
+            let columns = kind.columns.iter();
+            let columns = columns.map(|(name, definition, _)| format!("{name} {definition}"));
+            let create = format!(
+                "CREATE TABLE t ({}, m INT NOT NULL, `{more}` VARCHAR(20), long_one TEXT, {}) CHARACTER SET utf8mb4",
+                columns.collect::<Vec<_>>().join(", "),
+                kind.index
+            );
+            let rows: Vec<String> = (0..ROWS)
+                .map(|n| {
+                    let key = kind.columns.iter().map(|(_, _, value)| value(n));
+                    let key = key.collect::<Vec<_>>().join(", ");
+                    format!("({key}, {n}, 'x{n}', REPEAT('#', {n} % 7))")
+                })
+                .collect();
+            for database in [server.remote.clone(), server.local.clone()] {
+                server.run(&format!("USE {}", ident(&database)));
+                server.run("SET sql_mode = ''");
+                server.run("DROP TABLE IF EXISTS t");
+                server.run(&create);
+                server.run(&format!("INSERT IGNORE INTO t VALUES {}", rows.join(", ")));
+                server.run(
+                    "SET sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'",
+                );
+                let gone = if database == server.remote { 9 } else { 11 };
+                server.run(&format!("DELETE FROM t WHERE m % 500 = {gone}"));
+            }
+            server.run("UPDATE t SET long_one = CONCAT(long_one, '#') WHERE m % 500 = 7");
+            let (outcome, found) = server.compare(&Settings {
+                estimated_rows: ROWS,
+                estimated_bytes: ROWS * 2000,
+                ..Settings::default()
+            });
+            let (remote, local) = (server.remote.clone(), server.local.clone());
+            let table = server.table(&local);
+            let key = match &outcome.shape.key {
+                RowKey::Columns { positions, .. } => positions.clone(),
+                RowKey::Bag => Vec::new(),
+            };
+            let before = brute::rows(&mut server, &local, &table, &key);
+            let after = brute::rows(&mut server, &remote, &table, &key);
+            let wanted = expected(&after, &before, key.is_empty());
+            assert!(wanted.len() >= 6, "{create}");
+            assert_eq!(reported(&found), wanted, "{vendor:?} {create}");
+            assert!(*more == "note" || found.keys_first == 0, "{create}");
+            listed += usize::from(found.keys_first > 0);
+        }
+        assert!(listed >= 5, "{vendor:?} {listed}");
+    }
+}
+
 #[test]
 fn a_table_that_local_lacks_is_copied_whatever_its_key() {
     for vendor in VENDORS {

@@ -121,6 +121,7 @@ impl Server {
         .unwrap();
         found.remote_bytes = remote_side.bytes;
         found.remote_reads = remote_side.reads;
+        found.keys_first = remote_side.keys_first;
         (outcome, found)
     }
 }
@@ -153,6 +154,8 @@ pub(crate) struct Found {
     pub(crate) rows: Vec<(RowKind, RowChange)>,
     pub(crate) remote_bytes: usize,
     pub(crate) remote_reads: usize,
+    /// Reads of the remote that look for their rows in an index first.
+    pub(crate) keys_first: usize,
 }
 
 impl RowSink for Found {
@@ -166,6 +169,7 @@ struct Counted<'a> {
     session: &'a mut LocalSession,
     bytes: usize,
     reads: usize,
+    keys_first: usize,
 }
 
 impl<'a> Counted<'a> {
@@ -174,6 +178,7 @@ impl<'a> Counted<'a> {
             session,
             bytes: 0,
             reads: 0,
+            keys_first: 0,
         }
     }
 }
@@ -183,6 +188,8 @@ impl Source for Counted<'_> {
         assert!(!step.is_empty());
         let rows = self.session.rows(read)?;
         self.reads += 1;
+        self.keys_first +=
+            usize::from(matches!(read, Read::Select(select) if select.keys_first.is_some()));
         self.bytes += rows
             .iter()
             .flatten()
