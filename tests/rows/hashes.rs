@@ -204,6 +204,86 @@ fn the_quick_hash_tells_rows_apart_as_the_row_hash_does() {
     }
 }
 
+/// Rows made of nothing but separators, digits and what stands for NULL, in all combinations, have a quick hash each: with the
+/// labels that hold a separator and with those that hold none, and whichever column is the last text.
+#[test]
+fn no_two_rows_of_separators_have_one_quick_hash() {
+    const VALUES: [&str; 6] = ["NULL", "''", "'#'", "'0'", "'-1'", "'#1#'"];
+    let text = |of: &[&str]| {
+        of.iter()
+            .map(|value| (*value).to_owned())
+            .collect::<Vec<_>>()
+    };
+    let columns = [
+        (
+            "e",
+            "ENUM('', '#', '0', '#1#')",
+            text(&["NULL", "''", "'#'", "'0'", "'#1#'"]),
+        ),
+        (
+            "f",
+            "ENUM('', '0', '1')",
+            text(&["NULL", "''", "'0'", "'1'"]),
+        ),
+        ("v", "VARCHAR(9)", text(&VALUES)),
+        ("t", "TEXT", text(&VALUES)),
+        ("w", "VARCHAR(9)", text(&VALUES)),
+    ];
+    for vendor in VENDORS {
+        let mut server = Server::start(vendor, "separators");
+        let database = server.remote.clone();
+        // Each of them stands at the end once.
+        for turn in 0..columns.len() {
+            let columns = [&columns[turn..], &columns[..turn]].concat();
+            let definitions = columns
+                .iter()
+                .map(|(name, definition, _)| format!("{name} {definition}"));
+            server.run(&format!("DROP TABLE IF EXISTS `{database}`.t"));
+            server.run(&format!(
+                "CREATE TABLE `{database}`.t (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, {}) CHARACTER SET utf8mb4",
+                definitions.collect::<Vec<_>>().join(", ")
+            ));
+            let values = columns.iter().map(|(name, _, values)| {
+                let values = values
+                    .iter()
+                    .map(|value| format!("SELECT {value} AS {name}"));
+                format!(
+                    "({}) AS of_{name}",
+                    values.collect::<Vec<_>>().join(" UNION ALL ")
+                )
+            });
+            let names = columns
+                .iter()
+                .map(|(name, _, _)| *name)
+                .collect::<Vec<_>>()
+                .join(", ");
+            server.run(&format!(
+                "INSERT INTO `{database}`.t ({names}) SELECT {names} FROM {}",
+                values.collect::<Vec<_>>().join(", ")
+            ));
+            let table = server.table(&database);
+            let sides: Vec<_> = table.columns[1..]
+                .iter()
+                .map(|column| {
+                    let encoding = encode::encoding_for(Some(column), column).unwrap();
+                    (column, column, encoding)
+                })
+                .collect();
+            for short in [true, false] {
+                let select = Select::from(
+                    &ObjectName::new(&database, "t"),
+                    vec![quick(&sides, None, short)],
+                );
+                let rows = server.session.rows(&select.into()).unwrap();
+                let all = rows.len();
+                assert_eq!(all, 5 * 4 * 6 * 6 * 6);
+                let distinct = rows.into_iter().collect::<BTreeSet<_>>().len();
+                assert_eq!(distinct, all, "{} {names}", name_of(vendor));
+            }
+        }
+    }
+}
+
 /// Rows of two vendors' servers have one quick hash exactly where they have one row hash.
 #[test]
 fn the_quick_hash_is_the_same_on_both_vendors() {
