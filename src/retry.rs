@@ -100,6 +100,8 @@ pub fn attempt<T>(
                 error.context(said)
             });
         };
+        // Where the user has stopped the command, what failed is its own doing.
+        interrupt::check()?;
         number += 1;
         tracing::warn!(
             step,

@@ -5,7 +5,10 @@
 use super::Context;
 use crate::progress::{self, Progress};
 use crate::render::escape;
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{
+    HumanCount, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
+use std::fmt;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, PoisonError};
@@ -91,11 +94,22 @@ impl Shown {
     fn bars() -> Self {
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         let style = |template: &str| {
-            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+            let style = ProgressStyle::with_template(template)
+                .unwrap_or_else(|_| ProgressStyle::default_bar());
+            style.with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
+                #[allow(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "rows, saturates"
+                )]
+                let rate = state.per_sec() as u64;
+                // A bar has no way to say that it cannot be drawn.
+                let _ = write!(out, "{}", HumanCount(rate));
+            })
         };
         let table = bars.add(ProgressBar::new(0));
         table.set_style(style(
-            "{msg:40!} {bar:24} {human_pos:>12}/{human_len} rows, {per_sec}, {eta} left",
+            "{msg:40!} {bar:24} {human_pos:>12}/{human_len} rows, {rate}/s, {eta} left",
         ));
         let all = bars.add(ProgressBar::new(0));
         all.set_style(style(

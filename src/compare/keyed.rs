@@ -171,7 +171,8 @@ impl Comparison<'_> {
     ) -> Result<Select> {
         let columns = self.only_compared(self.shape.summed(side), keys);
         let table = self.name(side);
-        checksum::select(table, keys.side(side), range, within, buckets, &columns)
+        let select = checksum::select(table, keys.side(side), range, within, buckets, &columns)?;
+        Ok(self.shape.restricted(side, select))
     }
 
     pub(super) fn ask_side_sums(

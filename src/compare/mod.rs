@@ -36,6 +36,8 @@ use anyhow::{Context as _, Result, bail};
 use more::More;
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use work::{RemoteSource, Worker};
 
@@ -178,9 +180,11 @@ pub fn table(
     } else {
         More::open(task, remote, local)
     };
-    let mut remotes = vec![RemoteSource { remote, session }];
-    let others = more.sessions.iter_mut();
-    remotes.extend(others.map(|session| RemoteSource { remote, session }));
+    let renewed = Arc::new(AtomicU64::new(0));
+    let sessions = std::iter::once(&mut *session).chain(&mut more.sessions);
+    let mut remotes: Vec<_> = sessions
+        .map(|session| RemoteSource::new(remote, session, callers, Arc::clone(&renewed)))
+        .collect();
     let mut locals = vec![LocalSource(local)];
     locals.extend(more.locals.iter_mut().map(LocalSource));
     let outcome = over(
@@ -188,6 +192,7 @@ pub fn table(
         remotes.iter_mut().map(|source| source as _).collect(),
         locals.iter_mut().map(|source| source as _).collect(),
         sink,
+        &renewed,
     );
     drop((remotes, locals));
     for session in &mut more.sessions {
@@ -210,7 +215,7 @@ pub fn between(
     local: &mut dyn Source,
     sink: &mut dyn RowSink,
 ) -> Result<TableOutcome> {
-    over(task, vec![remote], vec![local], sink)
+    over(task, vec![remote], vec![local], sink, &AtomicU64::new(0))
 }
 
 fn over<'s>(
@@ -218,6 +223,7 @@ fn over<'s>(
     remote: Vec<&'s mut dyn Source>,
     local: Vec<&'s mut dyn Source>,
     sink: &mut dyn RowSink,
+    renewed: &AtomicU64,
 ) -> Result<TableOutcome> {
     let shape = shape(task)?;
     let hasher = shape.hasher();
@@ -239,6 +245,7 @@ fn over<'s>(
             remote_rows: 0,
             local_rows: 0,
             snapshots: 1,
+            renewed,
             beyond: false,
             snapshot_since: Instant::now(),
             hasher,
@@ -280,6 +287,8 @@ struct Comparison<'a> {
     remote_rows: u64,
     local_rows: u64,
     snapshots: u64,
+    /// How often a connection opened its snapshot anew after a pause.
+    renewed: &'a AtomicU64,
     /// Whether local may have rows beyond those that are compared: a row that local seems to lack is looked up by its
     /// key, whatever the `where`.
     beyond: bool,
@@ -325,6 +334,7 @@ impl Comparison<'_> {
             (Method::Full, RowKey::Bag) => self.bag()?,
             (Method::Full, RowKey::Columns { .. }) => self.keyed()?,
         }
+        self.snapshots += self.renewed.load(Ordering::Relaxed);
         let mut exactness = exactness(method, &self.shape);
         if self.snapshots > 1 {
             let _ = write!(

@@ -45,7 +45,7 @@ pub fn unchanged(
     }
     let mut found = Vec::with_capacity(tasks.len());
     for tasks in tasks.chunks(TABLES) {
-        remote.wait_while_busy(session)?;
+        remote.wait_while_busy(session, !callers)?;
         let shapes: Vec<Option<Shape>> = tasks
             .iter()
             .map(|task| shape(task).ok().filter(|shape| can_be_summed(task, shape)))

@@ -2,11 +2,11 @@
 //!
 //! Must never report a row as gone unless the remote's answer held as many rows as the remote counts there.
 
+use super::Comparison;
 use super::keyed::Keys;
 use super::pages::key_of;
 use super::spans::count;
 use super::work::{Answer, Worker};
-use super::{Comparison, ShapeColumn};
 use crate::connect::{Row, Side};
 use crate::read::chunk::{Buckets, ChunkRange, Key, with_index};
 use crate::read::encode;
@@ -349,8 +349,10 @@ impl Comparison<'_> {
     /// Whether no column has a name that a list of keys gives its own.
     fn can_list_keys(&self) -> bool {
         let own = |name: &str| name.to_lowercase().starts_with("driftwarden key ");
-        let columns = self.shape.columns.iter();
-        !columns.flat_map(ShapeColumn::names).any(own)
+        let tables = [Some(self.task.remote), self.task.local];
+        // A `where` may name any of them.
+        let mut columns = tables.iter().flatten().flat_map(|table| &table.columns);
+        !columns.any(|column| own(&column.name))
     }
 }
 

@@ -53,12 +53,6 @@ impl ShapeColumn {
         }
     }
 
-    /// Its name on the remote, and on local.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        let local = self.local.as_ref().map(|column| column.name.as_str());
-        std::iter::once(self.remote.name.as_str()).chain(local)
-    }
-
     /// The column's value on a side, as far as it is ours to know: the remote's is the masked one.
     fn source(&self, side: Side) -> Option<Expr> {
         match (side, &self.mask) {

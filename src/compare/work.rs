@@ -7,6 +7,8 @@ use crate::connect::{LocalSession, Reader, Remote, RemoteSession, Row, Side};
 use crate::sql::Read;
 use anyhow::{Result, anyhow};
 use crossbeam_channel::{Receiver, Sender, bounded, select_biased, unbounded};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
@@ -32,17 +34,62 @@ pub trait Source: Send {
     /// # Errors
     /// As for `rows`.
     fn next_snapshot(&mut self) -> Result<()>;
+    /// Told that nothing has been asked of it for a while: a snapshot is not kept for that.
+    fn idle(&mut self) {}
 }
 
 /// Production: tried again along the configured delays, each table under its own snapshot.
 pub(super) struct RemoteSource<'a> {
-    pub(super) remote: &'a Remote,
-    pub(super) session: &'a mut RemoteSession,
+    remote: &'a Remote,
+    session: &'a mut RemoteSession,
+    /// Whether the snapshot is the caller's, for more than this table.
+    callers: bool,
+    /// Whether the snapshot was ended while nothing was asked.
+    ended: bool,
+    /// How often a snapshot was opened anew after a pause, and the most of any connection.
+    renewed: (u64, Arc<AtomicU64>),
+}
+
+impl<'a> RemoteSource<'a> {
+    pub(super) fn new(
+        remote: &'a Remote,
+        session: &'a mut RemoteSession,
+        callers: bool,
+        renewed: Arc<AtomicU64>,
+    ) -> Self {
+        Self {
+            remote,
+            session,
+            callers,
+            ended: false,
+            renewed: (0, renewed),
+        }
+    }
+
+    /// Waits while production is busy, and sees that a snapshot is open.
+    fn ready(&mut self) -> Result<()> {
+        let mut renewed = self.remote.wait_while_busy(self.session, !self.callers)?;
+        if std::mem::take(&mut self.ended) && !self.session.has_snapshot() {
+            self.open_snapshot()?;
+            renewed = true;
+        }
+        if renewed {
+            self.renewed.0 += 1;
+            self.renewed.1.fetch_max(self.renewed.0, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn open_snapshot(&mut self) -> Result<()> {
+        let step = "opening a snapshot on the remote server";
+        self.remote
+            .run(self.session, step, RemoteSession::start_snapshot)
+    }
 }
 
 impl Source for RemoteSource<'_> {
     fn rows(&mut self, step: &str, read: &Read) -> Result<Vec<Row>> {
-        self.remote.wait_while_busy(self.session)?;
+        self.ready()?;
         self.remote
             .run(self.session, step, |session| session.rows(read))
     }
@@ -52,17 +99,22 @@ impl Source for RemoteSource<'_> {
         read: &Read,
         on_row: &mut dyn FnMut(Row) -> Result<()>,
     ) -> Result<()> {
-        self.remote.wait_while_busy(self.session)?;
+        self.ready()?;
         self.session
             .stream(read, on_row)
             .map_err(|error| error.context(step.to_owned()))
     }
     fn next_snapshot(&mut self) -> Result<()> {
+        self.ended = false;
         // A connection that breaks only now harms nothing: the next snapshot is opened on another.
         drop(self.session.end_snapshot());
-        let step = "opening a snapshot on the remote server";
-        self.remote
-            .run(self.session, step, RemoteSession::start_snapshot)
+        self.open_snapshot()
+    }
+    fn idle(&mut self) {
+        if !self.callers && self.session.has_snapshot() {
+            drop(self.session.end_snapshot());
+            self.ended = true;
+        }
     }
 }
 
@@ -94,6 +146,9 @@ impl Source for LocalSource<'_> {
 const BATCH_BYTES: usize = 1 << 20;
 /// Batches that wait to be taken.
 const BATCHES_AHEAD: usize = 3;
+
+/// How long a connection keeps its snapshot while nothing is asked of it.
+const IDLE: Duration = Duration::from_secs(5);
 
 type Job = Box<dyn FnOnce(&mut dyn Source) + Send>;
 
@@ -160,6 +215,10 @@ impl Worker {
                         recv(own_jobs) -> job => job,
                         recv(soon_jobs) -> job => job,
                         recv(ahead_jobs) -> job => job,
+                        default(IDLE) => {
+                            source.idle();
+                            continue;
+                        }
                     };
                     match job {
                         Ok(job) => job(source),
@@ -305,7 +364,7 @@ mod tests {
     use super::*;
     use crate::schema::ObjectName;
     use crate::sql::{Expr, Select};
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     /// Notes what it is asked; at "hold" it says so and waits to be let go.
     struct Noting {

@@ -52,7 +52,7 @@ pub fn load(path: &Path) -> Result<Loaded> {
     let wrong = |what: String| {
         Problem::new(
             format!("{}: {what}", path.display()),
-            "correct the file; config/config.json.example shows every key",
+            "correct the file; config.schema.json, which `driftwarden init` writes, has every key",
         )
     };
     let config = if is_yaml {

@@ -1,6 +1,7 @@
 //! Waits while production is busy.
 //!
-//! Must never wait without a word, nor for ever.
+//! Must never wait without a word, nor for ever, nor with a snapshot open that the caller can do without: whoever alters a
+//! table on production would wait behind us, and those that wait behind them count as busy threads.
 
 use super::{Reader as _, Remote, RemoteSession};
 use crate::interrupt;
@@ -8,27 +9,61 @@ use crate::refusal::Problem;
 use crate::sql::Read;
 use crate::sql::read::ServerQuestion;
 use anyhow::{Context as _, Result};
-use std::sync::PoisonError;
+use std::sync::TryLockError;
 use std::time::{Duration, Instant};
 
 /// How often production is asked how busy it is.
 const ASKED_EVERY: Duration = Duration::from_secs(2);
 /// How long until it is asked again while it is busy.
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
+/// How often a connection looks whether the one that waits is done.
+const LOOKED_EVERY: Duration = Duration::from_millis(5);
 /// How long reading waits for a busy server.
 const BUSY_FOR: Duration = Duration::from_secs(600);
 
 impl Remote {
-    /// Waits while production is busier than `remote_limits.max_threads_running` allows; asks it now and then only.
+    /// Waits while production is busier than `remote_limits.max_threads_running` allows; asks it now and then only. With
+    /// `renew`, the session's snapshot is ended for as long as that takes, and the next is opened then. Returns whether
+    /// that was done.
     ///
     /// # Errors
     /// What the server says; when it stays busy for ten minutes.
-    pub fn wait_while_busy(&self, session: &mut RemoteSession) -> Result<()> {
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn wait_while_busy(&self, session: &mut RemoteSession, renew: bool) -> Result<bool> {
+        let renew = renew && session.has_snapshot();
+        self.wait_until_quiet(session, renew)?;
+        if !renew || session.has_snapshot() {
+            return Ok(false);
+        }
+        let step = "opening a snapshot on the remote server";
+        self.run(session, step, RemoteSession::start_snapshot)?;
+        Ok(true)
+    }
+
+    fn wait_until_quiet(&self, session: &mut RemoteSession, renew: bool) -> Result<()> {
+        let release = |session: &mut RemoteSession| {
+            if renew && session.has_snapshot() {
+                // A connection that breaks only now harms nothing: the next snapshot is opened on another.
+                drop(session.end_snapshot());
+            }
+        };
+        let start = Instant::now();
+        let mut asked = loop {
+            match self.asked.try_lock() {
+                Ok(asked) => break asked,
+                Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
+                // Another connection asks, or waits already.
+                Err(TryLockError::WouldBlock) => {
+                    interrupt::check()?;
+                    if start.elapsed() > BUSY_PAUSE {
+                        release(session);
+                    }
+                    std::thread::sleep(LOOKED_EVERY);
+                }
+            }
+        };
         if asked.is_some_and(|asked| asked.elapsed() < ASKED_EVERY) {
             return Ok(());
         }
-        let start = Instant::now();
         let mut said = false;
         loop {
             interrupt::check()?;
@@ -49,6 +84,7 @@ impl Remote {
                     "production is busy: reading waits"
                 );
             }
+            release(session);
             if start.elapsed() > BUSY_FOR {
                 return Err(Problem::new(
                     format!(

@@ -6,6 +6,7 @@ use crate::sandbox::server::Side;
 use mysql::prelude::Queryable as _;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+use std::time::{Duration, Instant};
 
 fn many_tables(count: u32) -> String {
     let mut text = String::new();
@@ -77,7 +78,7 @@ fn reading_waits_while_production_is_busy() {
             std::thread::spawn(move || root.query_drop("SELECT SLEEP(6)").unwrap())
         })
         .collect();
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    std::thread::sleep(Duration::from_millis(500));
     let output = case.driftwarden(&["plan", "--out", "plans/p.json"]);
     output
         .exits(0)
@@ -85,6 +86,53 @@ fn reading_waits_while_production_is_busy() {
         .says("reading goes on");
     for thread in busy {
         thread.join().unwrap();
+    }
+}
+
+/// Whoever alters a table that is being compared does not wait for a pause to end.
+#[test]
+fn no_snapshot_is_held_while_production_is_busy() {
+    let table = "CREATE TABLE d (n INT PRIMARY KEY); INSERT INTO d VALUES (0),(1),(2),(3),(4),(5),(6),(7),(8),(9);
+        CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(30)); INSERT INTO t SELECT a.n + 10 * b.n + 100 * c.n + 1000 * d.n +
+        10000 * e.n, 'twenty characters .' FROM d a, d b, d c, d, d e WHERE e.n < 6; DROP TABLE d; ANALYZE TABLE t;";
+    for vendor in Vendor::ALL {
+        let case = Case::with_database(vendor, table, table);
+        case.write_config(
+            &json!([{ "remote": case.name("db"), "local": case.name("db") }]),
+            &json!({
+                "remote_limits": { "max_threads_running": 5 },
+                "tables": { "rules": [{ "match": "t", "where": "SHA2(REPEAT(v, 6000), 512) <> 'x'" }] },
+            }),
+        );
+        std::thread::scope(|scope| {
+            let plan = scope
+                .spawn(|| case.driftwarden(&["plan", "--full-diff-all", "--out", "plans/p.json"]));
+            std::thread::sleep(Duration::from_secs(2));
+            let busy: Vec<_> = (0..8)
+                .map(|_| {
+                    let mut root = case.sandbox.root(Side::Remote);
+                    scope.spawn(move || {
+                        root.query_drop("SELECT SLEEP(9)").unwrap();
+                        Instant::now()
+                    })
+                })
+                .collect();
+            std::thread::sleep(Duration::from_secs(4));
+            let mut root = case.sandbox.root(Side::Remote);
+            let alter = format!("ALTER TABLE `{}`.t ADD COLUMN more INT", case.name("db"));
+            root.query_drop(alter).unwrap();
+            let altered = Instant::now();
+            for thread in busy {
+                assert!(
+                    altered < thread.join().unwrap(),
+                    "{vendor:?}: the ALTER waited"
+                );
+            }
+            plan.join()
+                .unwrap()
+                .says("reading waits")
+                .says("reading goes on");
+        });
     }
 }
 

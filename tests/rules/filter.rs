@@ -34,6 +34,43 @@ fn rows_outside_are_neither_read_nor_deleted() {
     }
 }
 
+/// Of a large table as well: its sums hold nothing from outside, whatever its key.
+#[test]
+fn of_a_large_table_only_rows_within_are_summed_up() {
+    const DIGITS: &str = "CREATE TABLE d (n INT PRIMARY KEY); INSERT INTO d VALUES (0),(1),(2),(3),(4),(5),(6),(7),(8),(9);";
+    let table = |key: &str, value: &str| {
+        format!(
+            "CREATE TABLE t (id {key} PRIMARY KEY, v VARCHAR(20), g INT); INSERT INTO t SELECT {value}, 'v', n % 100 FROM (SELECT
+             a.n + 10 * b.n + 100 * c.n + 1000 * d.n + 10000 * e.n AS n FROM d a, d b, d c, d d, d e WHERE e.n < 3) x;"
+        )
+    };
+    for vendor in VENDORS {
+        for (key, value) in [("INT", "n"), ("CHAR(9)", "CONCAT('k', n)")] {
+            let remote = format!(
+                "{DIGITS} {} DROP TABLE d; ANALYZE TABLE t;",
+                table(key, value)
+            );
+            // What is outside is not what production has.
+            let drift = "UPDATE t SET v = 'x' WHERE g = 1 LIMIT 3; DELETE FROM t WHERE g > 50; UPDATE t SET v = 'y' WHERE g = 2;";
+            let rules = json!([{ "match": "t", "where": "g = 1" }]);
+            let case = ruled(vendor, &remote, &format!("{remote} {drift}"), &rules);
+            let output = case
+                .driftwarden(&["plan", "--json", "--out", "plans/p.json"])
+                .exits(0);
+            let printed: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+            let plan = case.read_plan("p");
+            assert_eq!(entries(&case, &plan), ["db.t.update 3"], "{plan:#}");
+            let figures = &printed["figures"];
+            assert_eq!(figures["rows_scanned"], 300, "{figures}");
+            // Three rows and the sums of three hundred.
+            assert!(
+                figures["bytes_received"].as_u64().unwrap() < 60_000,
+                "{figures}"
+            );
+        }
+    }
+}
+
 /// Row by row where there is one, a stream where local has nothing within, a bag where there is no key.
 #[test]
 fn a_local_row_with_the_key_is_found_whatever_the_where() {

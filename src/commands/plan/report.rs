@@ -47,12 +47,18 @@ pub(in crate::commands) fn print(
 
 /// Says what was skipped and what reading cost: before the next commands, which are to be the last that is read.
 fn figures(written: &Written, context: &mut Context<'_>) -> Result<()> {
+    // One that could not be compared is spoken of where it says why.
+    let unsupported = |table: &str| {
+        let mut unsupported = written.plan.unsupported.iter();
+        unsupported.any(|it| it.object == table)
+    };
     let skipped: Vec<&str> = written
         .plan
         .tables
         .iter()
         .filter(|table| table.strategy == Strategy::Skipped)
         .map(|table| table.table.as_str())
+        .filter(|table| !unsupported(table))
         .collect();
     if !skipped.is_empty() && context.verbosity >= 0 {
         writeln!(
