@@ -21,7 +21,7 @@ use std::time::Duration;
 /// the other, or a second look, takes its time.
 const AHEAD: usize = 4;
 /// Rows of differing buckets that are gathered before the second look.
-const GATHERED_ROWS: u64 = 20_000;
+const GATHERED_ROWS: u64 = 12_000;
 /// Differing ranges that one statement names.
 const GATHERED_RANGES: usize = 150;
 

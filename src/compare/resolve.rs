@@ -16,7 +16,7 @@ use anyhow::{Context, Result, bail};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Most rows of a side that are matched at once.
-const MATCHED_ROWS: u64 = 20_000;
+const MATCHED_ROWS: u64 = 12_000;
 /// Most bucket numbers that one statement names.
 const NAMED_BUCKETS: usize = 2_000;
 

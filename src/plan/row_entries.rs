@@ -35,15 +35,14 @@ pub fn plan_shape(shape: &Shape) -> RowShape {
     RowShape { key, columns }
 }
 
+/// How the exactness of a table that a `where` restricts says so.
+pub const WITHIN: &str = "only rows within its `where`";
+
 /// Adds to what a comparison can see, in words, what the config's rules make of the rows.
 pub fn with_rules(mut exactness: String, rules: Option<&RowRules>) -> String {
     let Some(rules) = rules else { return exactness };
     if let Some(filter) = &rules.filter {
-        let _ = write!(
-            exactness,
-            "; only rows within its `where` ({})",
-            filter.path
-        );
+        let _ = write!(exactness, "; {WITHIN} ({})", filter.path);
         if filter.moves {
             exactness.push_str(", which moves with the time");
         }

@@ -94,6 +94,12 @@ fn no_changes_says_in_what() {
     plan.unsupported.clear();
     plan.tables
         .retain(|table| table.strategy != Strategy::Skipped);
+    plan.tables[0].exactness =
+        "exact: every row compared; only rows within its `where` (tables.rules[0].where)".into();
+    assert!(text(&View::new(&plan, None)).ends_with(
+        "No changes. Compared: schema and rows of 1 table; of 1 table only the rows within its `where`.\n"
+    ));
+    plan.tables[0].exactness = "exact: every row compared".into();
     plan.scope.data = false;
     assert!(text(&View::new(&plan, None)).ends_with("No changes. Compared: schema of 1 table.\n"));
 }

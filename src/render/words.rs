@@ -1,6 +1,7 @@
 //! Words and marks that the views share.
 
 use crate::plan::order::{Change, change};
+use crate::plan::row_entries;
 use crate::plan::{Decision, Entry, Kind, Phase, Plan, Risk, Strategy, TablePlan};
 
 /// Returns the mark of an entry: `+`, `~` or `-`.
@@ -91,6 +92,15 @@ fn partly(plan: &Plan) -> Vec<String> {
                 ));
             }
         }
+    }
+    let within = |table: &&crate::plan::TablePlan| table.exactness.contains(row_entries::WITHIN);
+    let within = plan.tables.iter().filter(within).count() as u64;
+    if within > 0 {
+        said.push(format!(
+            "of {} only the rows within {} `where`",
+            counted(within, "table"),
+            if within == 1 { "its" } else { "their" }
+        ));
     }
     said
 }
