@@ -133,6 +133,12 @@ fn content(mut plan: Value) -> Value {
     }
     plan["remote"].as_object_mut().unwrap().remove("snapshots");
     plan["parts"].as_object_mut().unwrap().remove("plan");
+    // While a server does not answer, the other's snapshot is not kept.
+    for table in plan["tables"].as_array_mut().unwrap() {
+        let exactness = table["exactness"].as_str().unwrap();
+        let seen = exactness.split("; read in ").next().unwrap().to_owned();
+        table["exactness"] = seen.into();
+    }
     plan
 }
 
