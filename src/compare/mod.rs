@@ -168,11 +168,7 @@ pub fn table(
     let callers = session.has_snapshot();
     if !callers {
         remote
-            .run(
-                session,
-                "opening a snapshot on the remote server",
-                RemoteSession::start_snapshot,
-            )
+            .open_snapshot(session)
             .with_context(|| Step::table(PHASE, &task.remote_name))?;
     }
     let mut more = if callers {

@@ -13,6 +13,13 @@ const SUMS_SHARE: f64 = 0.003;
 /// Bytes of one bucket's sum on the wire.
 const SUM_BYTES: f64 = 34.0;
 
+/// Returns the rows that are to take `target` where `now` is the size so far and so many rows took so long.
+pub(super) fn followed(now: f64, rows: f64, elapsed: Duration, target: Duration) -> f64 {
+    let seconds = elapsed.as_secs_f64().max(0.001);
+    let fitting = rows * target.as_secs_f64() / seconds;
+    fitting.clamp(now / 4.0, now * 4.0)
+}
+
 /// Chunk sizes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
@@ -39,11 +46,7 @@ impl Pace {
         }
         #[allow(clippy::cast_precision_loss, reason = "an estimate")]
         let rows = rows as f64;
-        let seconds = elapsed.as_secs_f64().max(0.001);
-        let fitting = rows * self.target.as_secs_f64() / seconds;
-        self.rows = fitting
-            .clamp(self.rows / 4.0, self.rows * 4.0)
-            .clamp(LEAST_CHUNK, MOST_CHUNK);
+        self.rows = followed(self.rows, rows, elapsed, self.target).clamp(LEAST_CHUNK, MOST_CHUNK);
     }
 
     /// How many buckets so many rows should be spread over.

@@ -2,6 +2,7 @@
 //!
 //! Must never hold a page in memory, and must never hand on a row twice: after a break it goes on behind the last.
 
+use super::pace::followed;
 use super::work::Batches;
 use super::{Comparison, RowKey, hash_of, hash_text};
 use crate::connect::{Row, Side, server_code};
@@ -207,13 +208,15 @@ impl Comparison<'_> {
 }
 
 /// Returns how many rows the next statement reads, after one of so many took so long.
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "at most a million"
+)]
 fn next_page(rows: u64, elapsed: Duration) -> u64 {
-    let elapsed = elapsed.as_millis().max(1);
-    let fitting = u128::from(rows) * PAGE_TIME.as_millis() / elapsed;
-    let fitting = u64::try_from(fitting).unwrap_or(MOST_PAGE);
-    fitting
-        .clamp(rows / 4, rows.saturating_mul(4))
-        .clamp(LEAST_PAGE, MOST_PAGE)
+    let next = followed(rows as f64, rows as f64, elapsed, PAGE_TIME) as u64;
+    next.clamp(LEAST_PAGE, MOST_PAGE)
 }
 
 fn one_sided(side: Side, values: Option<Vec<Value>>, hash: Option<String>) -> RowChange {

@@ -40,8 +40,7 @@ pub fn unchanged(
 ) -> Result<Vec<Option<TableOutcome>>> {
     let callers = session.has_snapshot();
     if !callers {
-        let step = "opening a snapshot on the remote server";
-        remote.run(session, step, RemoteSession::start_snapshot)?;
+        remote.open_snapshot(session)?;
     }
     let mut found = Vec::with_capacity(tasks.len());
     for tasks in tasks.chunks(TABLES) {

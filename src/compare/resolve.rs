@@ -11,6 +11,7 @@ use crate::connect::{Row, Side};
 use crate::read::chunk::{Buckets, ChunkRange, Key, with_index};
 use crate::read::encode;
 use crate::read::{checksum, chunk};
+use crate::sql::read::KeysFirst;
 use crate::sql::{Expr, Select};
 use anyhow::{Context, Result, bail};
 use std::collections::{BTreeMap, VecDeque};
@@ -348,11 +349,10 @@ impl Comparison<'_> {
 impl Comparison<'_> {
     /// Whether no column has a name that a list of keys gives its own.
     fn can_list_keys(&self) -> bool {
-        let own = |name: &str| name.to_lowercase().starts_with("driftwarden key ");
         let tables = [Some(self.task.remote), self.task.local];
         // A `where` may name any of them.
         let mut columns = tables.iter().flatten().flat_map(|table| &table.columns);
-        !columns.any(|column| own(&column.name))
+        !columns.any(|column| KeysFirst::is_like_alias(&column.name))
     }
 }
 

@@ -44,8 +44,6 @@ pub(super) struct RemoteSource<'a> {
     session: &'a mut RemoteSession,
     /// Whether the snapshot is the caller's, for more than this table.
     callers: bool,
-    /// Whether the snapshot was ended while nothing was asked.
-    ended: bool,
     /// How often a snapshot was opened anew after a pause, and the most of any connection.
     renewed: (u64, Arc<AtomicU64>),
 }
@@ -61,7 +59,6 @@ impl<'a> RemoteSource<'a> {
             remote,
             session,
             callers,
-            ended: false,
             renewed: (0, renewed),
         }
     }
@@ -69,8 +66,8 @@ impl<'a> RemoteSource<'a> {
     /// Waits while production is busy, and sees that a snapshot is open.
     fn ready(&mut self) -> Result<()> {
         let mut renewed = self.remote.wait_while_busy(self.session, !self.callers)?;
-        if std::mem::take(&mut self.ended) && !self.session.has_snapshot() {
-            self.open_snapshot()?;
+        if !self.callers && !self.session.has_snapshot() {
+            self.remote.open_snapshot(self.session)?;
             renewed = true;
         }
         if renewed {
@@ -78,12 +75,6 @@ impl<'a> RemoteSource<'a> {
             self.renewed.1.fetch_max(self.renewed.0, Ordering::Relaxed);
         }
         Ok(())
-    }
-
-    fn open_snapshot(&mut self) -> Result<()> {
-        let step = "opening a snapshot on the remote server";
-        self.remote
-            .run(self.session, step, RemoteSession::start_snapshot)
     }
 }
 
@@ -105,15 +96,13 @@ impl Source for RemoteSource<'_> {
             .map_err(|error| error.context(step.to_owned()))
     }
     fn next_snapshot(&mut self) -> Result<()> {
-        self.ended = false;
         // A connection that breaks only now harms nothing: the next snapshot is opened on another.
         drop(self.session.end_snapshot());
-        self.open_snapshot()
+        self.remote.open_snapshot(self.session)
     }
     fn idle(&mut self) {
         if !self.callers && self.session.has_snapshot() {
             drop(self.session.end_snapshot());
-            self.ended = true;
         }
     }
 }

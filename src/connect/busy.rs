@@ -34,8 +34,7 @@ impl Remote {
         if !renew || session.has_snapshot() {
             return Ok(false);
         }
-        let step = "opening a snapshot on the remote server";
-        self.run(session, step, RemoteSession::start_snapshot)?;
+        self.open_snapshot(session)?;
         Ok(true)
     }
 

@@ -139,6 +139,15 @@ impl Remote {
         }
     }
 
+    /// Opens a snapshot, as [`Self::run`] runs a step.
+    ///
+    /// # Errors
+    /// As for [`Self::run`].
+    pub fn open_snapshot(&self, session: &mut RemoteSession) -> Result<()> {
+        let step = "opening a snapshot on the remote server";
+        self.run(session, step, RemoteSession::start_snapshot)
+    }
+
     /// Runs a step, and runs it again along `retry.delays` while it fails for a reason that may pass; each time with a
     /// new session in `*session`, and a new snapshot if one was open.
     ///

@@ -131,10 +131,16 @@ pub struct KeysFirst {
 }
 
 impl KeysFirst {
-    /// Returns the name that a key's column has in the list of keys. A table that has such a column itself cannot be read
-    /// like that.
-    pub fn alias(position: usize) -> String {
-        format!("driftwarden key {position}")
+    const ALIAS: &'static str = "driftwarden key ";
+
+    /// Returns the name that a key's column has in the list of keys.
+    fn alias(position: usize) -> String {
+        format!("{}{position}", Self::ALIAS)
+    }
+
+    /// Returns whether a column could be taken for one of the list of keys: its table cannot be read like that.
+    pub fn is_like_alias(column: &str) -> bool {
+        column.to_lowercase().starts_with(Self::ALIAS)
     }
 }
 
